@@ -1,4 +1,4 @@
-//! What a lane holds: hints that say which team and person to look at again, and what became of them.
+//! The contents of a lane: hints that say which team and person to look at again, and their outcomes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,26 +15,26 @@ use crate::state::values::Delivery;
 /// One reason to look at a team, a person or the organisation.
 #[derive(Clone, Debug)]
 pub struct Hint {
-    /// Its place among the deliveries: newer news on the same team and person win.
+    /// Its place among the deliveries. The newest one about the same team and person wins.
     pub seq: Seq,
     pub origin: Origin,
     pub ask: Ask,
-    /// Not before.
+    /// When it can run.
     pub due: Instant,
-    /// It waits for that moment even if the lane is worked on earlier: a second look.
+    /// Whether it waits for `due` even if the lane is worked on earlier. Used for a second look.
     pub patient: bool,
-    /// How often GitHub was looked at for it without a clear answer.
+    /// How often GitHub gave no clear answer about it.
     pub looks: u8,
     /// How often it was put off because something failed.
     pub tries: u32,
-    /// Why it is not done yet, once it was tried.
+    /// Why it isn't done yet, if it was tried.
     pub put_off: Option<PutOff>,
 }
 
-/// Why something is not done yet.
+/// Why a hint isn't done yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutOff {
-    /// The reason, when it was tried last.
+    /// The reason at the last try.
     pub why: Arc<str>,
     /// When that reason came up first.
     pub since: Timestamp,
@@ -42,36 +42,36 @@ pub struct PutOff {
 
 #[derive(Clone, Debug)]
 pub enum Origin {
-    /// A delivery, settled with this hint.
+    /// A delivery, which is settled when this hint is.
     Delivery(Arc<Delivery>),
-    /// One of several hints that a delivery became.
+    /// One of several hints made from a delivery.
     Part(Arc<Whole>),
     Own(Own),
 }
 
-/// Why the mirror looks at something by itself.
+/// Why the mirror itself asked for a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Own {
-    /// A call whose outcome is not known is to be found out about.
+    /// The outcome of an earlier call is unknown and must be found out.
     OpenIntent,
-    /// Everybody in a team that was just made or adopted is still to be looked at.
+    /// A team was just created or adopted, and its people are still to be looked at.
     FillTeam,
-    /// A person has decided about something that was held.
+    /// A person decided about a hold.
     Decision,
-    /// An event about a child team counts in the team above it.
+    /// An event about a child team also counts for its parent team.
     ChildTeam,
-    /// An event gave another team the slug that this one has.
+    /// Another team needs the slug that this one still has.
     SlugIsWanted,
-    /// It ended a moment ago, and may be there all the same.
+    /// The team ended a moment ago, but may still exist.
     Ended,
-    /// An event ended the team above.
+    /// An event ended the parent team.
     ParentIsDeleted,
-    /// The Sentry team that this one may not take over may be gone by now.
+    /// A Sentry team that it may not adopt had its slug, and may be gone by now.
     DisputedSlug,
-    /// Somebody who was waited for may be in Sentry by now.
+    /// A person without a match may be in Sentry by now.
     WantedPerson,
     Reconcile,
-    /// A person wants a deleted team back.
+    /// A person asked to restore a deleted team.
     Undo,
 }
 
@@ -93,7 +93,7 @@ impl Own {
         }
     }
 
-    /// Whether neither a delivery nor a person has asked for it. A comparison is not here: it holds itself back.
+    /// Whether neither a delivery nor a person asked for it. Comparisons aren't included: they hold themselves back.
     fn is_unasked(self) -> bool {
         matches!(self, Own::DisputedSlug | Own::WantedPerson)
     }
@@ -101,24 +101,24 @@ impl Own {
 
 #[derive(Clone, Debug)]
 pub enum Ask {
-    /// What its delivery says.
+    /// The event of its delivery.
     Event,
     Member {
         person: Person,
-        /// What an event said; `None` asks only to look.
+        /// The change that an event reported; `None` only asks for a look.
         change: Option<Change>,
-        /// It was read from GitHub a moment ago, or follows from what was: no need to look again.
+        /// No look at GitHub is needed: it was just read there, or follows from what was.
         sure: bool,
     },
-    /// The team's slug and name, whatever is open for it, and whether it is to be ended.
+    /// The team's slug and name, everything open for it, and whether it must end.
     Team,
-    /// One team's share of a comparison, a call at a time, when nothing else is due.
+    /// One team's share of a comparison, one call at a time, when nothing else can run.
     Part(Arc<Part>),
-    /// A deleted Sentry team is to come back.
+    /// Restores a deleted Sentry team.
     Undo(Arc<Undo>),
 }
 
-/// A delivery that became several hints; it is settled when all of them are.
+/// A delivery that became several hints. It's settled when all of them are.
 #[derive(Debug)]
 pub struct Whole {
     delivery: Arc<Delivery>,
@@ -132,7 +132,7 @@ struct Open {
     notes: Vec<String>,
 }
 
-/// What is shown of the parts of a whole.
+/// How many notes are shown for a delivery with several parts.
 const MOST_NOTES: usize = 5;
 
 impl Whole {
@@ -144,7 +144,7 @@ impl Whole {
         &self.delivery
     }
 
-    /// A part is dealt with. With the last one: how the whole ended.
+    /// Ends a part. For the last one, returns how the whole ended.
     pub fn part_ended(&self, note: Result<String, String>) -> Option<Result<String, String>> {
         let mut open = self.open.lock();
         open.parts = open.parts.saturating_sub(1);
@@ -170,25 +170,25 @@ impl Whole {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Dealt with; what it caused.
+    /// Done; what it caused.
     Done(String),
     Superseded(String),
-    /// A guard stopped it; the hold, and the rule.
+    /// A guard held it; the hold, and the rule.
     Held(HoldName, String),
-    /// It can not be carried out.
+    /// It cannot be carried out.
     Failed(String),
-    /// Something failed; again after a growing time, or after the named one.
+    /// Something failed. It's tried again after a growing delay, or after the given one.
     Later(String, Option<Duration>),
-    /// GitHub gave no clear answer; another look after this time, without holding up the rest of the team.
+    /// GitHub gave no clear answer. It's looked at again after this time, without delaying the rest of the team.
     LookAgain(String, Duration),
-    /// The team waits for something that others have to do; looked at again when that happens, or now and then.
+    /// The team waits for other work. It's tried again when that is done, or after five minutes.
     Waiting(String),
-    /// A call of several was made; the next one as soon as nothing else is due.
+    /// One of several calls was made. The next follows as soon as nothing else can run.
     GoOn,
 }
 
 impl Outcome {
-    /// The same after something else was dealt with, too.
+    /// Adds a note about work that was done before.
     pub fn after(self, note: &str) -> Self {
         match self {
             Outcome::Done(more) => Outcome::Done(format!("{note}; {more}")),
@@ -198,17 +198,17 @@ impl Outcome {
 }
 
 impl Hint {
-    /// A hint that a delivery gives, due at once.
+    /// A hint for a delivery, which can run at once.
     pub fn of_delivery(delivery: Arc<Delivery>, now: Instant) -> Self {
         Self::new(delivery.seq, Origin::Delivery(delivery), Ask::Event, now)
     }
 
-    /// A hint of the mirror itself, or a part of a delivery.
+    /// A hint from the mirror itself, or for a part of a delivery.
     pub fn new(seq: Seq, origin: Origin, ask: Ask, due: Instant) -> Self {
         Self { seq, origin, ask, due, patient: false, looks: 0, tries: 0, put_off: None }
     }
 
-    /// It was tried and is not done. The same reason as before holds since then.
+    /// It was tried and isn't done. If the reason is the same as before, the time it first came up stays.
     pub fn put_off(&mut self, why: &str, now: Timestamp) {
         if self.put_off.as_ref().is_none_or(|known| *known.why != *why) {
             self.put_off = Some(PutOff { why: why.into(), since: now });
@@ -220,8 +220,8 @@ impl Hint {
         matches!(self.ask, Ask::Part(_))
     }
 
-    /// Whether neither a delivery nor a person has asked for it: nothing is written for it before a person has let the
-    /// mirror begin.
+    /// Whether neither a delivery nor a person asked for it. Nothing is written for such a hint before a person has
+    /// approved the first comparison.
     pub fn is_unasked(&self) -> bool {
         matches!(self.origin, Origin::Own(why) if why.is_unasked())
     }
@@ -245,7 +245,7 @@ impl Hint {
         self.delivery().map(|delivery| delivery.seq)
     }
 
-    /// What led to it, for log and audit.
+    /// Its event or other cause, for log and audit log.
     pub fn event_name(&self) -> &'static str {
         match &self.origin {
             Origin::Own(why) => why.name(),
@@ -253,7 +253,7 @@ impl Hint {
         }
     }
 
-    /// The event, if the hint stands for the whole of one.
+    /// The event, if the hint is for all of it.
     pub fn event(&self) -> Option<&Event> {
         match (&self.ask, &self.origin) {
             (Ask::Event, Origin::Delivery(delivery)) => Some(&delivery.event),
@@ -265,12 +265,12 @@ impl Hint {
         self.delivery().and_then(|delivery| delivery.event.team())
     }
 
-    /// The slug that the event showed.
+    /// The slug in the event.
     pub fn slug(&self) -> Option<&GithubSlug> {
         self.team_ref().and_then(|team| team.slug.as_ref())
     }
 
-    /// Who is to be looked at in the team, what an event said, and whether that is sure.
+    /// The person to look at in the team, the change that an event reported, and whether no look at GitHub is needed.
     pub fn member(&self) -> Option<(&Person, Option<Change>, bool)> {
         match (&self.ask, self.event()) {
             (Ask::Member { person, change, sure }, _) => Some((person, *change, *sure)),
@@ -287,7 +287,7 @@ impl Hint {
     }
 }
 
-/// What is worked on one after the other.
+/// A lane. Its work is done one job at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LaneKey {
     Org,
@@ -297,13 +297,13 @@ pub enum LaneKey {
 }
 
 impl LaneKey {
-    /// Where a delivery's hint belongs.
+    /// The lane for a delivery's hint.
     pub fn of(event: &Event) -> Self {
         match event {
             Event::MemberAdded { person: Some(person) } | Event::MemberRemoved { person: Some(person) } => {
                 LaneKey::Person(person.id)
             }
-            // Somebody whom nobody names may be anybody.
+            // An event that names no person may be about anybody.
             Event::MemberAdded { person: None } | Event::MemberRemoved { person: None } => LaneKey::Org,
             Event::OrgRenamed { .. } | Event::OrgDeleted => LaneKey::Org,
             Event::TeamCreated { team }

@@ -1,7 +1,7 @@
-//! Who works on what, and when: one lane per team, person and organisation; serial within a lane, parallel across.
+//! Which worker does what, and when: one lane per team, person and organisation; serial within a lane, parallel across.
 //!
-//! Hints of one lane are taken together as one job. A lane that is put off does not hold up the others. Nothing here
-//! knows what a job does; nothing here survives a restart, because the journal does.
+//! A lane's hints are taken together as one job. A lane that is put off doesn't delay the others. This module doesn't
+//! know what a job does, and keeps nothing across a restart, because the journal does.
 
 mod entry;
 
@@ -15,37 +15,37 @@ use crate::queue::job::{Hint, LaneKey};
 use crate::state::ids::GithubTeamId;
 pub use entry::Entry;
 
-/// The longest time between two tries of anything, and between two looks at a lane that waits for another.
+/// The longest time between two tries of a hint, and between two looks at a lane that waits for another.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 #[derive(Default)]
 pub struct Lanes {
     clock: Clock,
     inner: Mutex<Inner>,
-    /// Workers that wait for a job.
+    /// Where workers wait for a job.
     wake: Condvar,
-    /// Threads that rest until the process stops: apart, because a wake-up for one job must reach a worker.
+    /// Where threads rest. It's separate, because a wake-up for a job must reach a worker.
     resting: Condvar,
 }
 
 #[derive(Default)]
 struct Inner {
     lanes: HashMap<LaneKey, Lane>,
-    /// The lanes that have something to do and nobody on it, by when it is due.
+    /// Lanes with work and no worker on them, by the time of their first job.
     due: BTreeSet<(Instant, LaneKey)>,
-    /// The same for what gives way to everything else that is due. A lane may be in both.
+    /// The same for comparison shares, which give way to all other work that can run. A lane may be in both.
     low: BTreeSet<(Instant, LaneKey)>,
     busy: usize,
     stopping: bool,
-    /// When a worker that waits for a job looks at the clock again; the others wait to be woken.
+    /// When the one worker that watches the clock looks again. The others wait to be woken.
     watched: Option<Instant>,
-    /// Whether somebody waits out a pause for all.
+    /// Whether a thread watches a pause for all others.
     pause_is_watched: bool,
-    /// Counts moments at which a team gave up a slug, or a host got another token: what a job is put off for may be over
-    /// since it began.
+    /// Counts each time that a team gave up a slug, or that everything put off was to be retried. If it has grown since
+    /// a job began, the reason to put the job off may be gone.
     moves: u64,
     moved: HashMap<GithubTeamId, u64>,
-    /// The last of these moments that concerned all.
+    /// The count at the last retry of everything.
     begun_anew: u64,
     /// Whether any lane may wait for another.
     somebody_waits: bool,
@@ -55,43 +55,43 @@ struct Inner {
 struct Lane {
     hints: Vec<Hint>,
     busy: bool,
-    /// The hints that the job that is worked on has taken.
+    /// The hints of the job under way.
     at_work: Vec<Entry>,
-    /// Its places among what is due, and among what gives way.
+    /// Its entries in `due` and `low`.
     scheduled: Dues,
-    /// Trouble that concerned the whole lane: nothing before this.
+    /// After a failure of the whole lane: nothing runs before this.
     not_before: Option<Instant>,
     /// The team whose slug this one waits for.
     waits_on: Option<GithubTeamId>,
 }
 
-/// When what goes first is due (events, and what follows from them), and when a comparison's share is.
+/// When a lane's urgent work can run (events, and what follows from them), and when a comparison's share can.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Dues {
     first: Option<Instant>,
     low: Option<Instant>,
 }
 
-/// One lane's due hints, to be worked on by one worker.
+/// Hints that one worker took from one lane.
 pub struct Job {
     pub key: LaneKey,
-    /// The hints, by their place among the deliveries.
+    /// The hints, sorted by delivery number.
     pub hints: Vec<Hint>,
     moves: u64,
 }
 
-/// What a lane is doing, for people.
+/// How much work there is, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Hints in all lanes, those being worked on included.
+    /// Hints in all lanes, including those being worked on.
     pub hints: usize,
     /// Lanes being worked on.
     pub busy: usize,
 }
 
 impl Lane {
-    /// A comparison's share waits for whatever is due in its lane, not for what is put off: a team may wait for ever for
-    /// a slug, and its people are to be looked at meanwhile.
+    /// A comparison's share waits for hints that can run now, but not for hints that are put off: a team may wait for a
+    /// slug for ever, and its people must be checked meanwhile.
     fn dues(&self) -> Dues {
         let of = |low: bool| {
             let first = self.hints.iter().filter(|hint| hint.is_low() == low).map(|hint| hint.due).min()?;
@@ -100,8 +100,8 @@ impl Lane {
         Dues { first: of(false), low: of(true) }
     }
 
-    /// Takes the hints that are due, and with them those that lose nothing by coming along: hints that are only put
-    /// off after a failure, and older ones on the same person, which the newer one decides.
+    /// Takes the hints that can run now, and those that lose nothing by running with them: hints that are only put off
+    /// after a failure, and older ones about the same person, which the newer one decides.
     fn take(&mut self, now: Instant) -> Vec<Hint> {
         let newest_due = |hint: &Hint| {
             self.hints.iter().any(|due| due.due <= now && due.user() == hint.user() && due.seq > hint.seq)
@@ -126,7 +126,7 @@ fn job_order(hints: &mut [Hint]) {
 }
 
 impl Inner {
-    /// Puts a lane into its place in the order of due times; removes it if it is empty.
+    /// Enters a lane into `due` and `low` by its times; removes it if it's empty.
     fn schedule(&mut self, key: LaneKey) {
         let Some(lane) = self.lanes.get_mut(&key) else { return };
         let Dues { first, low } = std::mem::take(&mut lane.scheduled);
@@ -166,7 +166,7 @@ impl Lanes {
         let due = hint.due.max(lane.not_before.unwrap_or(hint.due));
         let scheduled = if hint.is_low() { lane.scheduled.low } else { lane.scheduled.first };
         lane.hints.push(hint);
-        // A hint that is not the first one due changes nothing: a lane may hold tens of thousands.
+        // Only a hint that is now the first changes the schedule: a lane may hold tens of thousands.
         if scheduled.is_none_or(|at| due < at) {
             inner.schedule(key);
         }
@@ -188,13 +188,13 @@ impl Lanes {
             let wait = until(&inner.due).into_iter().chain(until(&inner.low)).min().unwrap_or(LONGEST_PAUSE);
             if wait.is_zero() {
                 let job = inner.start(now);
-                // One wake-up brings one worker; it sees to the next.
+                // A wake-up reaches one worker, which wakes the next.
                 if !inner.due.is_empty() || !inner.low.is_empty() {
                     self.wake.notify_one();
                 }
                 return job;
             }
-            // One looks at the clock: else all would wake up for one job.
+            // Only one worker watches the clock. Otherwise all would wake up for one job.
             let until = now + wait;
             if inner.watched.is_some_and(|at| at <= until) {
                 inner = self.wake.wait(inner);
@@ -208,7 +208,7 @@ impl Lanes {
         }
     }
 
-    /// A job has ended; `left` goes back into its lane, after `pause` if the whole lane is to rest.
+    /// Ends a job. `left` goes back into its lane, which rests as a whole if there's a `pause`.
     pub fn finish(&self, job: (LaneKey, u64), left: Vec<Hint>, pause: Option<Duration>) {
         let (key, moves) = job;
         let now = self.clock.now();
@@ -221,7 +221,7 @@ impl Lanes {
             lane.hints.extend(left);
             let waits_on = lane.waits_on;
             inner.schedule(key);
-            // Whoever had the slug may have given it up between the look and this moment, and a token may be another one.
+            // Since the job's look, the slug's owner may have given it up, or a token may have been replaced.
             let is_over = |at: &u64| *at > moves;
             if is_over(&inner.begun_anew)
                 || waits_on.and_then(|team| inner.moved.get(&team)).is_some_and(is_over)
@@ -236,8 +236,8 @@ impl Lanes {
         self.wake.notify_one();
     }
 
-    /// Notes that `team` waits for a slug of `on`. Returns whether that closes a circle of waiting teams; the one who
-    /// closes it has to break it, and there is exactly one, because noting and looking are one step.
+    /// Notes that `team` waits for a slug of `on`. Returns whether that closes a circle of waiting teams. The team that
+    /// closes it must break it. There's exactly one, because noting and checking are one step.
     pub fn wait_for(&self, team: GithubTeamId, on: GithubTeamId) -> bool {
         let mut inner = self.inner.lock();
         if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)) {
@@ -257,14 +257,14 @@ impl Lanes {
         false
     }
 
-    /// A team gave up a slug, by a new name or for good: whoever waits for it looks again now.
+    /// A team gave up a slug, by a rename or its end. Teams that wait for it are tried now.
     pub fn moved(&self, team: GithubTeamId) {
         let now = self.clock.now();
         let mut inner = self.inner.lock();
         inner.moves += 1;
         let moves = inner.moves;
         inner.moved.insert(team, moves);
-        // Ten thousand shares of a comparison end one after the other, and mostly nobody waits.
+        // Ten thousand comparison shares end one after another, and usually no team waits.
         if !inner.somebody_waits {
             return;
         }
@@ -280,7 +280,7 @@ impl Lanes {
         self.wake.notify_one();
     }
 
-    /// A comparison has given a team the slug that it waits for: whatever waits in its lane looks again now.
+    /// A comparison gave a team the slug that it waits for. What is put off in its lane is tried now.
     pub fn has_its_slug(&self, team: GithubTeamId) {
         let mut inner = self.inner.lock();
         if let Some(lane) = inner.lanes.get_mut(&LaneKey::Team(team)).filter(|lane| lane.waits_on.is_some()) {
@@ -289,7 +289,7 @@ impl Lanes {
         }
     }
 
-    /// What is put off after a failure is tried now: a host that refused the token has another one.
+    /// Retries what is put off after a failure: a host that refused the token has another one now.
     pub fn begin_anew(&self) {
         let now = self.clock.now();
         let mut inner = self.inner.lock();
@@ -302,12 +302,12 @@ impl Lanes {
         self.wake.notify_one();
     }
 
-    /// Sleeps, unless the process stops.
+    /// Sleeps for `wait`, or until the process stops.
     pub fn rest(&self, wait: Duration) {
         drop(self.resting.wait_timeout_while(self.inner.lock(), wait, |inner| !inner.stopping));
     }
 
-    /// Waits out a pause, of which `left` says how long to wait before the next look. One thread looks, for all that wait.
+    /// Waits out a pause. `left` says how long to wait before the next look. One thread looks for all that wait.
     pub fn wait_out(&self, left: impl Fn() -> Option<Duration>) {
         let mut inner = self.inner.lock();
         if inner.pause_is_watched {
@@ -322,7 +322,7 @@ impl Lanes {
         }
     }
 
-    /// No more jobs are given out.
+    /// Gives out no more jobs, and wakes all waiting threads.
     pub fn stop(&self) {
         self.inner.lock().stopping = true;
         self.wake.notify_all();
@@ -333,14 +333,13 @@ impl Lanes {
         self.inner.lock().stopping
     }
 
-    /// How much there is to do.
     pub fn counts(&self) -> Counts {
         let inner = self.inner.lock();
         let hints = inner.lanes.values().map(|lane| lane.hints.len() + lane.at_work.len()).sum();
         Counts { hints, busy: inner.busy }
     }
 
-    /// The lanes that wait for another team's slug: who for whom, sorted.
+    /// The teams that wait for another team's slug, each with that team, sorted.
     pub fn waits(&self) -> Vec<(GithubTeamId, GithubTeamId)> {
         let inner = self.inner.lock();
         let mut waits: Vec<_> = inner
@@ -366,10 +365,10 @@ impl Inner {
         lane.busy = true;
         let hints = lane.take(now);
         lane.not_before = None;
-        // Whoever waits for a slug goes on waiting while a comparison looks at the team's people.
+        // A team keeps waiting for a slug while a comparison's share looks at its people.
         if !hints.iter().all(Hint::is_low) {
             lane.waits_on = None;
-            // What this job comes to may end what a comparison's share waits for.
+            // A comparison's share may be waiting for what this job does, so it's tried next.
             lane.hints.iter_mut().filter(|hint| hint.is_low()).for_each(|hint| hint.due = hint.due.min(now));
         }
         lane.at_work = hints.iter().map(|hint| Entry::of(key, hint, None)).collect();
@@ -379,7 +378,7 @@ impl Inner {
     }
 }
 
-/// Whoever watches a pause tells the others of its end, whatever ends the watch.
+/// Held by the thread that watches a pause. Dropping it wakes the others, even after a panic.
 struct PauseWatch<'a>(&'a Lanes);
 
 impl Drop for PauseWatch<'_> {
@@ -390,7 +389,7 @@ impl Drop for PauseWatch<'_> {
 }
 
 impl Job {
-    /// What [`Lanes::finish`] needs when the hints are gone elsewhere.
+    /// What [`Lanes::finish`] needs, for a caller that moves the hints out.
     pub fn ticket(&self) -> (LaneKey, u64) {
         (self.key, self.moves)
     }

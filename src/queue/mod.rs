@@ -1,5 +1,4 @@
-//! What waits to be done, and in which order: a lane for each team, person and organisation. It must never carry anything
-//! out.
+//! Pending work and its order: a lane for each team, person and organisation. It must never carry anything out.
 
 pub mod job;
 pub mod lanes;
@@ -26,21 +25,21 @@ use replays::Replays;
 use replica_lag::RecentDeliveries;
 use twins::Twins;
 
-/// The lanes, with what the journal and deliveries of a moment ago say about their order.
+/// The lanes, with the recent deliveries that decide which readings of GitHub are new enough.
 pub struct Queue {
     clock: Clock,
     journal: Arc<Journal>,
     pub lanes: Lanes,
-    /// What deliveries have said lately.
+    /// Recent deliveries.
     heard: Mutex<RecentDeliveries>,
     began: Instant,
-    /// A full comparison is due.
+    /// A full comparison was requested.
     reconcile_due: AtomicBool,
-    /// Slugs that the last comparison wants for other teams, by the team that still has them.
+    /// Slugs that the last comparison wants for other teams, each with the team that still has it.
     wanted: Mutex<Vec<(GithubTeamId, SentrySlug)>>,
-    /// Deliveries that a person wants to be looked at again.
+    /// Failed deliveries that a person asked to replay.
     pub replays: Replays,
-    /// What two hooks have both said.
+    /// Events that two webhooks both sent.
     pub twins: Twins,
 }
 
@@ -60,37 +59,37 @@ impl Queue {
         }
     }
 
-    /// A delivery is about to be kept: a reading that begins just after need not know what it says. To be told before
-    /// anybody can see its place among the deliveries.
+    /// A delivery is about to be kept. A reading that begins just after it may not show its change. Call this before
+    /// any other thread can see the delivery's number.
     pub fn arrive(&self, delivery: &Delivery) {
         self.twins.heard(delivery);
         self.heard.lock().arrive(delivery.seq, self.clock.now());
     }
 
-    /// A delivery is to be worked on: a reading that began before it, or just after, may not know what it says.
+    /// Queues a kept delivery. A reading that began before it, or just after, may not show its change.
     pub fn deliver(&self, delivery: Arc<Delivery>) {
         let now = self.clock.now();
         self.heard.lock().hear(&delivery.event, delivery.seq, now);
         self.lanes.add(LaneKey::of(&delivery.event), Hint::of_delivery(delivery, now));
     }
 
-    /// What the mirror asks for by itself: newer than every delivery so far, and older than the next.
+    /// Queues the mirror's own work. It counts as newer than every delivery so far, and older than the next.
     pub fn ask(&self, key: LaneKey, why: Own, ask: Ask) {
         self.ask_later(key, why, ask, Duration::ZERO);
     }
 
-    /// The same, to be done when some time has passed.
+    /// The same, but not before `wait` has passed.
     pub fn ask_later(&self, key: LaneKey, why: Own, ask: Ask, wait: Duration) {
         let due = self.clock.now() + wait;
         self.lanes.add(key, Hint::new(self.now_seq(), Origin::Own(why), ask, due));
     }
 
-    /// Asks for a look at a team's slug and name, and at whatever is open for it.
+    /// Queues a look at a team's slug and name, and at everything that is open for it.
     pub fn look_at_team(&self, team: GithubTeamId, why: Own) {
         self.ask(LaneKey::Team(team), why, Ask::Team);
     }
 
-    /// After a service's start: every queued delivery, and every team for which something is open.
+    /// At the service's start: queues every unsettled delivery, and every team for which something is open.
     pub fn fill(&self) {
         let (queued, teams) = self.journal.read(|state| {
             self.heard.lock().go_on();
@@ -102,17 +101,17 @@ impl Queue {
         teams.into_iter().for_each(|team| self.look_at_team(team, Own::OpenIntent));
     }
 
-    /// A team's end is about to be written down.
+    /// A team's end is about to be recorded.
     pub fn hear_end(&self, team: GithubTeamId) {
         self.heard.lock().hear_end(team, self.clock.now());
     }
 
-    /// Teams whose end every replica must know by now: GitHub may have shown them to nobody for a moment.
+    /// Ended teams to check again once every replica must know: GitHub may have hidden them only for a moment.
     pub fn take_doubted(&self) -> Vec<GithubTeamId> {
         self.heard.lock().take_doubted(self.clock.now())
     }
 
-    /// A Sentry team was made for it; `compared`: because a comparison has seen it.
+    /// A Sentry team was created for it. `compared`: for a comparison, and not for an event.
     pub fn hear_making(&self, team: GithubTeamId, compared: bool) {
         let (mut heard, now) = (self.heard.lock(), self.clock.now());
         heard.hear_making(team, now);
@@ -121,26 +120,26 @@ impl Queue {
         }
     }
 
-    /// Whether a replica may not know the team yet.
+    /// Whether a replica may not show the team yet.
     pub fn is_new(&self, team: GithubTeamId) -> bool {
         self.heard.lock().is_new(team, self.clock.now())
     }
 
-    /// A look at what deliveries have said lately.
+    /// Reads the recent deliveries.
     pub fn heard<R>(&self, look: impl FnOnce(&RecentDeliveries) -> R) -> R {
         look(&self.heard.lock())
     }
 
-    /// The place of the latest delivery: what the mirror does by itself is newer than that, and older than the next.
+    /// The number of the latest delivery. The mirror's own work gets it too: newer than that one, older than the next.
     pub fn now_seq(&self) -> Seq {
         self.journal.read(|state| Seq(state.next_seq().0 - 1))
     }
 
-    /// The latest delivery whose word every replica of GitHub knows by now.
+    /// The latest delivery whose change every GitHub replica must show by now.
     pub fn last_delivery_visible_everywhere(&self) -> Seq {
         let (latest, now) = (self.now_seq(), self.clock.now());
         let heard = self.heard.lock().first_unsettled(now);
-        // What a process of before has heard just before its end stands in the journal.
+        // The journal has the deliveries that the previous process received just before it ended.
         let before = (now.duration_since(self.began) < LAG).then(|| {
             let since = self.clock.wall().before(LAG);
             self.journal.read(|state| state.deliveries.first_since(since))
@@ -149,14 +148,14 @@ impl Queue {
         first.map_or(latest, |first| latest.min(Seq(first.0.saturating_sub(1))))
     }
 
-    /// For how long a replica may still show a team that has ended, if it is asked at `now`; `None` if not, or no longer.
+    /// How long after `now` a replica may still show an ended team; `None` if it hasn't ended, or if that time is over.
     pub fn end_settles_in(&self, team: GithubTeamId, now: Instant) -> Option<Duration> {
         let ended = self.journal.read(|state| state.teams.gone(team).map(|gone| gone.at))?;
         let wait = self.heard.lock().end_settles_in(team, ended, now, self.clock.wall());
         Some(wait).filter(|wait| !wait.is_zero())
     }
 
-    /// Of the teams that a reading shows which began at `began`, those that a replica may show although they have ended.
+    /// Of the teams `shown` by a reading that began at `began`, the ended ones that a lagging replica may still show.
     pub fn just_gone(
         &self,
         shown: impl Iterator<Item = GithubTeamId>,
@@ -171,12 +170,12 @@ impl Queue {
         ended.into_iter().filter(is_unsettled).map(|(team, _)| team).collect()
     }
 
-    /// Forgets what was heard up to `seq`: a comparison that begins there has seen it.
+    /// Forgets deliveries up to `seq`: the comparison that begins now sees their changes.
     pub fn forget_heard(&self, seq: Seq) {
         self.heard.lock().forget(seq, self.clock.now());
     }
 
-    /// A comparison contradicts what a delivery said just before it: another one decides, a little later.
+    /// A comparison contradicts a delivery from just before it. Another comparison, a little later, decides.
     pub fn look_again(&self) {
         self.heard.lock().look_again(self.clock.now());
     }
@@ -185,19 +184,19 @@ impl Queue {
         self.heard.lock().take_second_look(self.clock.now())
     }
 
-    /// A comparison leaves teams waiting for slugs that others have: a full one follows as soon as one of these is free.
+    /// A comparison left teams waiting for slugs that others have. As soon as one is free, a full comparison follows.
     pub fn wait_for_slugs(&self, wanted: Vec<(GithubTeamId, SentrySlug)>) {
         *self.wanted.lock() = wanted;
         self.look_for_free_slugs(None);
     }
 
-    /// A team may have given up a slug, by a new name or for good: whoever waits for it looks again now.
+    /// A team may have given up its slug, by a rename or its end. Teams that wait for the slug are tried now.
     pub fn moved(&self, team: GithubTeamId) {
         self.lanes.moved(team);
         self.look_for_free_slugs(Some(team));
     }
 
-    /// Looks at those that one team had, or all.
+    /// Looks at the wanted slugs that one team had, or at all of them.
     fn look_for_free_slugs(&self, had_by: Option<GithubTeamId>) {
         let mut wanted = self.wanted.lock();
         let mut slugs = wanted.iter().filter(|(owner, _)| had_by.is_none_or(|team| team == *owner));
@@ -207,18 +206,18 @@ impl Queue {
         }
     }
 
-    /// A full comparison is due now.
+    /// Requests a full comparison.
     pub fn ask_for_reconcile(&self) {
         self.reconcile_due.store(true, Ordering::Relaxed);
     }
 
-    /// A host has another token, or what it may read has changed: what failed is tried again, and all is compared.
+    /// A token, its permissions or the settings have changed: retries what failed and requests a full comparison.
     pub fn begin_anew(&self) {
         self.lanes.begin_anew();
         self.ask_for_reconcile();
     }
 
-    /// Whether somebody has asked for a full comparison since the last time.
+    /// Whether a full comparison was requested since the last call.
     pub fn take_reconcile_due(&self) -> bool {
         self.reconcile_due.swap(false, Ordering::Relaxed)
     }

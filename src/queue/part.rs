@@ -1,7 +1,7 @@
-//! One team's share of a comparison: what is to be done, a call at a time, and what came of it.
+//! One team's share of a comparison: its tasks, one call at a time, and their results.
 //!
-//! Between two calls everything else has its turn: an event waits for one call at the most, and what it says is newer
-//! than the comparison, so that it wins.
+//! Between two calls, other work can run. So an event waits for at most one call, and wins because it's newer than the
+//! comparison.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,9 +22,9 @@ use crate::state::values::Source;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedTeam {
     pub slug: SentrySlug,
-    /// Its name in Sentry; `None` if nobody has said that it changed.
+    /// Its name in Sentry; `None` if no change of the name is known.
     pub name: Option<String>,
-    /// It is older than this mirror, so that a Sentry team of its slug may be taken to be its own.
+    /// Whether it's older than this mirror, so that a Sentry team with its slug may be adopted.
     pub adoptable: bool,
 }
 
@@ -39,30 +39,30 @@ pub struct Addition {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Removal {
-    /// The account, if one is known.
+    /// The GitHub account, if one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<GithubUserId>,
     /// Its login when last seen, or the member's address.
     pub who: String,
     pub member: MemberId,
     pub why: &'static str,
-    /// A guard stops it.
+    /// The hold, if a guard stops it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<HoldName>,
 }
 
-/// A run in which nothing was done for so long is not waited for: a team may wait for a slug that nobody sets free.
+/// A run without progress for this long no longer delays others: a team may wait for a slug that is never freed.
 const STUCK: Duration = Duration::from_secs(600);
 
-/// What was read longer ago is read again before a team is bound by it.
+/// A Sentry team that was read longer ago is read again before a GitHub team is bound to it.
 const FRESH: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Part {
-    /// The place of the latest delivery that every replica of GitHub knew when the comparison began to read: what newer
-    /// ones say is not contradicted.
+    /// The latest delivery that every GitHub replica knew when the comparison began to read. Newer ones aren't
+    /// contradicted.
     pub seq: Seq,
-    /// The place of the latest delivery when the comparison began to read.
+    /// The latest delivery when the comparison began to read.
     pub read: Seq,
     team: GithubTeamId,
     tasks: Vec<Task>,
@@ -73,30 +73,30 @@ pub struct Part {
 /// One thing to do, with one call or two.
 #[derive(Clone, Debug)]
 pub enum Task {
-    /// GitHub shows the team again: its end counts no more.
+    /// GitHub shows the team again: undo its end.
     Return,
-    /// Its Sentry team was not in the list of all: it is followed by its id, or no longer bound.
+    /// Its Sentry team wasn't in the list of all teams: look it up by its id, and follow or unbind it.
     FindAgain,
-    /// The team exists, bound and named like this.
+    /// Make the team exist, bound and named like this.
     Shape {
         /// Slug, name if it is to be changed, and whether it may be adopted.
         wanted: WantedTeam,
         full_name: String,
-        /// The Sentry team that is to be adopted, as it was read.
+        /// The Sentry team to adopt, as it was read.
         shown: Option<Shown>,
     },
-    /// CODEOWNERS' name of the team means its Sentry team.
+    /// Make the team's CODEOWNERS name refer to its Sentry team.
     Link {
         /// Its slug on GitHub.
         slug: GithubSlug,
-        /// The rows that are of that name, or the team's.
+        /// Sentry's rows for that name or that team.
         rows: Vec<ExternalTeam>,
     },
     Add(Addition),
     Remove(Removal),
     /// GitHub has deleted the team.
     End,
-    /// Everybody was looked at.
+    /// All people were looked at.
     Filled,
 }
 
@@ -109,24 +109,24 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Whether it is taken to be so still, `age` after the reading began. Not if anybody has spoken of the GitHub team since.
+    /// Whether what was read `age` ago still counts. Not if a delivery about the GitHub team came since (`spoken_of`).
     pub fn is_fresh(age: Duration, spoken_of: bool) -> bool {
         age <= FRESH && !spoken_of
     }
 }
 
-/// What a thing that was done has changed.
+/// What a finished task changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: it was so already, or newer news decided.
+    /// Nothing: it was already so, or a newer delivery decided.
     Nothing,
-    /// A team is bound to a Sentry team that was there: nothing in Sentry.
+    /// A team was bound to an existing Sentry team. Nothing changed in Sentry.
     Adopted,
     Written,
 }
 
 impl Effect {
-    /// Of a call that may have found things as they should be.
+    /// The effect of a call that may have found nothing to change.
     pub fn written(is_written: bool) -> Self {
         if is_written {
             Effect::Written
@@ -151,7 +151,7 @@ impl Part {
         self.tasks.get(self.next.load(Ordering::Relaxed))
     }
 
-    /// Everybody who is to be put in, done or not.
+    /// All people to add, done or not.
     pub fn added(&self) -> Vec<GithubUserId> {
         let added = self.tasks.iter().filter_map(|task| match task {
             Task::Add(addition) => Some(addition.user),
@@ -160,7 +160,7 @@ impl Part {
         added.collect()
     }
 
-    /// That is done, or can not be: what came of it. Returns whether it was the last.
+    /// Ends the current task with its result. Returns whether it was the last.
     pub fn passed(&self, result: Result<Effect, String>) -> bool {
         let mut tally = self.run.tally.lock();
         tally.moved = Some(self.run.clock.now());
@@ -179,7 +179,7 @@ impl Part {
         self.run.tally.lock().superseded
     }
 
-    /// Nothing more of it will be done, now or ever.
+    /// Nothing more of this share will ever be done.
     pub fn close(&self) {
         self.run.tally.lock().at_work.remove(&self.team);
     }
@@ -189,19 +189,19 @@ impl Part {
         other != self.team && self.run.tally.lock().at_work.contains(&other)
     }
 
-    /// One thing is left to another comparison.
+    /// Leaves one change to another comparison.
     pub fn leave(&self) {
         self.run.leave();
     }
 
-    /// How it stands is known to whoever waits for the run.
+    /// Notes why it was put off, for callers that wait for the run.
     pub fn put_off(&self, why: &str) {
         self.run.tally.lock().put_off = Some(why.into());
     }
 }
 
 impl Drop for Part {
-    /// The last hint that held it is gone: done, or the team's end made it pointless.
+    /// The last hint with this share is gone: it's done, or the team's end made it pointless.
     fn drop(&mut self) {
         self.close();
         let mut tally = self.run.tally.lock();
@@ -219,47 +219,47 @@ pub struct Run {
     wake: Condvar,
 }
 
-/// How a run stands.
+/// A run's progress.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub open: usize,
     /// Changes made in Sentry.
     pub written: usize,
-    /// Teams that were bound to a Sentry team that was there.
+    /// Teams that were bound to an existing Sentry team.
     pub adopted: usize,
-    /// What can not be done, and why.
+    /// What cannot be done, and why.
     pub failed: Vec<String>,
-    /// What a delivery of a moment before says otherwise of, or was moving while it was read: another comparison decides.
+    /// Changes left to another comparison: a recent delivery contradicts them, or something moved during the reading.
     pub left: usize,
-    /// Why something was put off, when last.
+    /// Why something was last put off.
     pub put_off: Option<String>,
-    /// The teams whose shares are not over.
+    /// The teams whose shares aren't finished.
     at_work: BTreeSet<GithubTeamId>,
-    /// When something was done, or handed out, for the last time.
+    /// When something was last done or handed out.
     moved: Option<Instant>,
-    /// A newer comparison says what is to be done.
+    /// A newer comparison has taken its place.
     superseded: bool,
 }
 
 impl Tally {
-    /// Whether parts are at work, or may soon be.
+    /// Whether shares are being worked on, or may be soon.
     pub fn is_under_way(&self, now: Instant) -> bool {
         self.open > 0 && self.moved.is_none_or(|at| now.saturating_duration_since(at) < STUCK)
     }
 }
 
 impl Run {
-    /// One that has nothing to do yet.
+    /// A run without shares yet.
     pub fn new(clock: Clock) -> Self {
         Self { clock, ..Self::default() }
     }
 
-    /// One thing is left to another comparison.
+    /// Leaves one change to another comparison.
     pub fn leave(&self) {
         self.tally.lock().left += 1;
     }
 
-    /// What is left of it is another run's now.
+    /// Leaves the rest of it to another run.
     pub fn supersede(&self) {
         self.tally.lock().superseded = true;
     }
@@ -268,7 +268,7 @@ impl Run {
         self.tally.lock().clone()
     }
 
-    /// Waits until every part is over, at the most this long; how it stands then.
+    /// Waits until every share is over, but not longer than `patience`. Returns the progress then.
     pub fn wait(&self, patience: Duration) -> Tally {
         let tally = self.tally.lock();
         self.wake.wait_timeout_while(tally, patience, |tally| tally.open > 0).clone()

@@ -1,11 +1,11 @@
-//! Deliveries that had failed, and that a person wants to be looked at again.
+//! Failed deliveries that a person asked to replay.
 
 use std::collections::BTreeSet;
 
 use crate::lock::Mutex;
 use crate::state::ids::Seq;
 
-/// What comes of them is told in the audit log.
+/// Their outcomes go into the audit log.
 #[derive(Debug, Default)]
 pub struct Replays(Mutex<BTreeSet<Seq>>);
 
@@ -14,7 +14,7 @@ impl Replays {
         self.0.lock().insert(seq);
     }
 
-    /// Whether a person wanted it; it is dealt with now.
+    /// Whether a person asked for it. Forgets that, because the delivery is settled now.
     pub fn take(&self, seq: Seq) -> bool {
         self.0.lock().remove(&seq)
     }

@@ -1,7 +1,7 @@
-//! What deliveries have said lately, by their place in the order of arrival. Pure: time is an argument.
+//! Recent deliveries, by their order of arrival. Pure: time is an argument.
 //!
-//! GitHub's replicas lag behind one another, so that a reading may know less than an event of a moment ago. What was said
-//! within [`LAG`] before a reading began is not contradicted by it; another reading decides, later than that.
+//! GitHub's replicas lag, so a reading may not show the change of a recent event. Therefore a reading doesn't overrule
+//! a delivery that arrived within [`LAG`] before it began. A later reading decides.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -11,30 +11,30 @@ use crate::state::event::Event;
 use crate::state::ids::{GithubTeamId, GithubUserId, Seq};
 use crate::state::LAG;
 
-/// Arrivals are told apart no finer than this, so that a flood of them costs nothing.
+/// Arrivals within this time share an entry, so that a flood of them costs nothing.
 const GRAIN: Duration = Duration::from_millis(100);
-/// An end further ahead than this tells of a clock that was wrong, and is an old one.
+/// An end recorded further in the future than this is an old one, recorded while the clock was wrong.
 const SURELY_OLD: Duration = Duration::from_secs(60 * 60);
 
-/// What was heard since the process began, as far as it matters.
+/// The deliveries since the process began, as far as they matter.
 #[derive(Debug)]
 pub struct RecentDeliveries {
-    /// Who joined or left the organisation.
+    /// The latest delivery about each person who joined or left the organisation.
     people: HashMap<GithubUserId, Seq>,
     teams: HashMap<GithubTeamId, Seq>,
-    /// The first delivery of each span of time.
+    /// The first delivery of each [`GRAIN`] of time.
     arrivals: VecDeque<(Instant, Seq)>,
-    /// Teams that this process has ended.
+    /// Teams whose end this process recorded, and when.
     ends: HashMap<GithubTeamId, Instant>,
-    /// When these are to be looked at once more, earliest first.
+    /// Ended teams to check again, and when, earliest first.
     doubted: VecDeque<(Instant, GithubTeamId)>,
-    /// Teams for which this process has made one in Sentry.
+    /// Teams for which this process created a Sentry team, and when.
     makings: HashMap<GithubTeamId, Instant>,
     /// When the last comparison began to read.
     compared: Option<Instant>,
     again: Option<Instant>,
     began: Instant,
-    /// Whether the process goes on after its first comparison.
+    /// Whether the process continues after its first comparison.
     goes_on: bool,
 }
 
@@ -59,50 +59,50 @@ impl RecentDeliveries {
         }
     }
 
-    /// A service begins, and not a single command: there will be time to look once more.
+    /// This process is a service and not a single command, so there will be time for another look.
     pub fn go_on(&mut self) {
         self.goes_on = true;
     }
 
-    /// A team's end is written down.
+    /// A team's end is being recorded.
     pub fn hear_end(&mut self, team: GithubTeamId, now: Instant) {
         note_lately(&mut self.ends, team, now);
         self.doubted.push_back((now + LAG + GRAIN, team));
     }
 
-    /// The teams whose end every replica must know by now: it may have been none. Each is told once.
+    /// Ended teams to check again, now that every replica must know: the end may be wrong. Returns each once.
     pub fn take_doubted(&mut self, now: Instant) -> Vec<GithubTeamId> {
         let n = self.doubted.iter().take_while(|(due, _)| *due <= now).count();
         self.doubted.drain(..n).map(|(_, team)| team).collect()
     }
 
-    /// Whether the team's end was written down after that, and not long ago.
+    /// Whether the team's end was recorded since `then`. Ends older than [`LAG`] may be forgotten.
     pub fn has_ended_since(&self, team: GithubTeamId, then: Instant) -> bool {
         self.ends.get(&team).is_some_and(|at| *at >= then)
     }
 
-    /// A Sentry team is made for it, because GitHub shows it.
+    /// A Sentry team is created for it, because GitHub shows it.
     pub fn hear_making(&mut self, team: GithubTeamId, now: Instant) {
         note_lately(&mut self.makings, team, now);
     }
 
-    /// That was so for an event's sake. If a comparison has read just before, the team may have been gone for it already, and
-    /// shown to the event by a replica that lags: another comparison decides.
+    /// That team was created for an event. If a comparison began to read just before, the team may already have been
+    /// gone in its reading, and a lagging replica may have shown it to the event. Another comparison decides.
     pub fn doubt_making(&mut self, now: Instant) {
         if self.compared.is_some_and(|at| now.saturating_duration_since(at) < LAG) {
             self.look_again(now);
         }
     }
 
-    /// Whether a replica may not know the team yet that another one has shown.
+    /// Whether a replica may not show the team yet that another one has shown.
     pub fn is_new(&self, team: GithubTeamId, now: Instant) -> bool {
         self.makings.get(&team).is_some_and(|at| now.saturating_duration_since(*at) < LAG)
     }
 
-    /// For how long a replica may still show a team whose end was written down at `at`, if it is asked at `now`. Spans are
-    /// told by the clock that only goes forward: by the one on the wall, an end of this very moment may look old. Of an end
-    /// before this process, whoever goes on counts from its own beginning; a single command has nothing but that clock, unless
-    /// it was set back since.
+    /// How long after `now` a replica may still show a team whose end was recorded at `at`. Time is measured by the
+    /// monotonic clock: by the wall clock, a very recent end may look old. For an end from before this process, a
+    /// service counts from its own start. A single command has only the wall clock; if that was set back since, it
+    /// counts from its start too.
     pub fn end_settles_in(
         &self,
         team: GithubTeamId,
@@ -120,7 +120,7 @@ impl RecentDeliveries {
         LAG.saturating_sub(ago)
     }
 
-    /// What is heard at the same moment need not be heard in the order of arrival.
+    /// Notes a delivery. Deliveries of the same moment may come here in another order than they arrived.
     pub fn hear(&mut self, event: &Event, seq: Seq, now: Instant) {
         let latest = |at: &mut Seq| *at = seq.max(*at);
         if let Event::MemberAdded { person: Some(person) } | Event::MemberRemoved { person: Some(person) } =
@@ -134,7 +134,7 @@ impl RecentDeliveries {
         self.arrive(seq, now);
     }
 
-    /// A delivery has come, and is about to be kept. Nobody has heard it until it is.
+    /// A delivery has arrived and is about to be kept. [`Self::hear`] gets it only after that.
     pub fn arrive(&mut self, seq: Seq, now: Instant) {
         self.forget_arrivals(now);
         match self.arrivals.back_mut() {
@@ -150,35 +150,35 @@ impl RecentDeliveries {
         }
     }
 
-    /// The first delivery that arrived so lately that not every replica need know what it says.
+    /// The first delivery that is so recent that a replica may not show its change yet.
     pub fn first_unsettled(&mut self, now: Instant) -> Option<Seq> {
         self.forget_arrivals(now);
         self.arrivals.iter().map(|(_, seq)| *seq).min()
     }
 
-    /// When a person was last said to have joined or left the organisation.
+    /// The latest delivery that reported that a person joined or left the organisation.
     pub fn of_person(&self, user: GithubUserId) -> Option<Seq> {
         self.people.get(&user).copied()
     }
 
-    /// When a team was last spoken of.
+    /// The latest delivery about a team.
     pub fn of_team(&self, team: GithubTeamId) -> Option<Seq> {
         self.teams.get(&team).copied()
     }
 
-    /// A comparison begins to read. Forgets what was heard up to `seq`: every reading from now on has seen it.
+    /// A comparison begins to read. Forgets deliveries up to `seq`: every reading from now on shows their changes.
     pub fn forget(&mut self, seq: Seq, now: Instant) {
         self.compared = Some(now);
         self.people.retain(|_, at| *at > seq);
         self.teams.retain(|_, at| *at > seq);
     }
 
-    /// A reading contradicts what was said just before: another one decides, when every replica knows that.
+    /// A reading contradicts a recent delivery. Another one decides, once every replica must show its change.
     pub fn look_again(&mut self, now: Instant) {
         self.again.get_or_insert(now + LAG + GRAIN);
     }
 
-    /// Whether that is due.
+    /// Whether it's time for that reading. True only once.
     pub fn take_second_look(&mut self, now: Instant) -> bool {
         self.again.take_if(|at| *at <= now).is_some()
     }
@@ -210,7 +210,7 @@ mod tests {
         for (ms, seq) in [(0, 1), (50, 2), (99, 3), (100, 4), (9000, 5)] {
             heard.hear(&made(seq), Seq(seq), at(ms));
         }
-        // A span of time counts as a whole until its last moment is settled.
+        // A span of time counts until its last moment is settled.
         for (ms, first) in
             [(9000, Some(1)), (15_099, Some(1)), (15_100, Some(4)), (15_200, Some(5)), (24_100, None)]
         {
@@ -288,7 +288,7 @@ mod tests {
             };
             assert_eq!([settles(0), settles(4), settles(15)], [15, 11, 0], "{wall}");
         }
-        // Of a process before.
+        // An end that an earlier process recorded.
         let settles = |secs, wall| {
             let now = start + Duration::from_secs(secs);
             heard.end_settles_in(other, ended, now, Timestamp(wall)).as_secs()

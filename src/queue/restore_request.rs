@@ -1,4 +1,4 @@
-//! A person wants a Sentry team back that the mirror deleted: what is asked for, and how it stands.
+//! A person's request to restore a Sentry team that the mirror deleted, and its progress.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::lock::{Condvar, Mutex};
 use crate::state::ids::{MemberId, SentryTeamId};
 use crate::store::audit::deletions::{Deletion, Was};
 
-/// What one person asked for, and how it stands.
+/// One person's request, and its progress.
 #[derive(Debug)]
 pub struct Undo {
     pub deletion: Deletion,
@@ -17,37 +17,37 @@ pub struct Undo {
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     pub ended: Option<Result<Report, String>>,
-    /// Why it was put off, when last.
+    /// Why it was last put off.
     pub put_off: Option<String>,
-    /// How many people and projects were dealt with, of all attempts.
+    /// How many people and projects were handled, over all attempts.
     pub n_steps: usize,
 }
 
-/// What was brought back, and what could not be.
+/// What was restored, and what could not be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// It had been brought back before: only what it lacked of its projects was done.
+    /// The team was restored earlier. Only its missing projects were handled now.
     pub was_back: bool,
     pub now: Option<SentryTeamId>,
     /// How many people are in it again.
     pub n_back: usize,
-    /// Who has another membership by now, and which.
+    /// Who has another Sentry membership now, and which.
     pub moved: Vec<(Was, MemberId)>,
-    /// Who left Sentry meanwhile.
+    /// Who has left Sentry since.
     pub left: Vec<Was>,
-    /// Who could not be put in, and why.
+    /// Who could not be added, and why.
     pub failed: Vec<(Was, String)>,
     /// Projects that are the team's again.
     pub linked: Vec<String>,
-    /// Projects that are not there any more.
+    /// Projects that no longer exist.
     pub vanished: Vec<String>,
-    /// Projects that the token may not give back.
+    /// Projects that the token isn't allowed to give back.
     pub denied: Vec<String>,
-    /// Names in CODEOWNERS that mean the team again.
+    /// Names in CODEOWNERS that refer to the team again.
     pub named: Vec<String>,
     /// Names that could not be given back, and why.
     pub unnamed: Vec<(String, String)>,
-    /// Which projects it had was not known.
+    /// It isn't known which projects the team had.
     pub unknown_projects: bool,
 }
 
@@ -56,7 +56,7 @@ impl Undo {
         Self { deletion, told: Mutex::default(), wake: Condvar::new() }
     }
 
-    /// Somebody or something was dealt with.
+    /// A person or a project was handled.
     pub fn step(&self) {
         self.told.lock().n_steps += 1;
     }
@@ -70,7 +70,7 @@ impl Undo {
         self.wake.notify_all();
     }
 
-    /// Waits for the end, at the most this long; how it stands then.
+    /// Waits for the end, but not longer than `patience`. Returns the progress then.
     pub fn wait(&self, patience: Duration) -> Told {
         let told = self.told.lock();
         self.wake.wait_timeout_while(told, patience, |told| told.ended.is_none()).clone()

@@ -1,8 +1,8 @@
-//! Two hooks that send the same: a GitHub App's and an organisation's, while somebody changes from one to the other.
+//! Two webhooks that send the same: a GitHub App's and an organisation's, while an operator switches between them.
 //!
-//! What both say counts once, at the place of the first. It must never take two changes for one: a delivery has one twin
-//! from each other hook, and twins are no further apart than GitHub's two hooks ever are. Kept in memory: after a
-//! restart, a twin counts as news of its own, as after the ten minutes.
+//! An event that both send counts once, in place of the first delivery. Two changes must never count as one: a delivery
+//! has one twin from each other webhook, and twins are no further apart than GitHub's two webhooks ever are. Twins are
+//! kept in memory: after a restart, or after ten minutes, a twin counts as a new event.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use crate::state::event::Event;
 use crate::state::ids::{GithubTeamId, GithubUserId, HookId};
 use crate::state::values::{Delivery, DeliveryKey};
 
-/// Twins are no further apart.
+/// The longest time between twins.
 const APART: Duration = Duration::from_secs(600);
-/// So many are looked through at most; an App and a hook of a large organisation send fewer in that time.
+/// How many deliveries are remembered. The two webhooks of a large organisation send fewer in that time.
 const MOST: usize = 4096;
 
-/// What was heard lately, oldest first.
+/// Recent deliveries, oldest first.
 #[derive(Debug, Default)]
 pub struct Twins(Mutex<Heard>);
 
 #[derive(Debug, Default)]
 struct Heard {
     lately: VecDeque<First>,
-    /// The two hooks that were last heard to say the same, and when.
+    /// The last two webhooks that sent the same event, and when.
     both: Option<([HookId; 2], Timestamp)>,
 }
 
@@ -35,14 +35,14 @@ struct First {
     hook: HookId,
     key: DeliveryKey,
     said: Said,
-    /// The hooks that have said the same since.
+    /// The other webhooks that have sent the same event since.
     also: Vec<HookId>,
 }
 
-/// What an event says, without the words that two hooks may write differently.
+/// An event's meaning, without the fields that two webhooks may write differently.
 type Said = (&'static str, Option<GithubTeamId>, Option<GithubUserId>);
 
-/// `None` where the event does not say whom it is about.
+/// `None` if the event doesn't name the person it's about.
 fn said(event: &Event) -> Option<Said> {
     let (team, person) = (event.team().map(|team| team.id), event.person().map(|person| person.id));
     let is_nameless = matches!(
@@ -55,12 +55,12 @@ fn said(event: &Event) -> Option<Said> {
 }
 
 impl Twins {
-    /// The delivery that another hook has sent first, if this is its twin. That hook counts as heard by this.
+    /// The delivery that another webhook sent first, if this is its twin. Notes that `hook` has sent its twin now.
     pub fn first_of(&self, hook: HookId, event: &Event, at: Timestamp) -> Option<DeliveryKey> {
         let mut heard = self.0.lock();
         heard.forget_old(at);
         let said = said(event)?;
-        // A relay that drops a hook's number leaves nothing to tell it by.
+        // If a relay drops the webhook's id (0 here), the webhook cannot be identified.
         let is_another = |first: &First| first.hook != hook && ![first.hook, hook].contains(&HookId(0));
         let is_twin =
             |first: &&mut First| first.said == said && is_another(first) && !first.also.contains(&hook);
@@ -78,14 +78,14 @@ impl Twins {
         Some(key)
     }
 
-    /// Whether the delivery of this key is known to say something else.
+    /// Whether the delivery of this key is known to be another event.
     pub fn differs(&self, key: DeliveryKey, event: &Event) -> bool {
         let heard = self.0.lock();
         let first = heard.lately.iter().find(|first| first.key == key);
         first.is_some_and(|first| said(event).is_none_or(|said| said != first.said))
     }
 
-    /// A delivery was taken.
+    /// Remembers a delivery.
     pub fn heard(&self, delivery: &Delivery) {
         let mut heard = self.0.lock();
         heard.forget_old(delivery.at);
@@ -95,7 +95,7 @@ impl Twins {
         }
     }
 
-    /// The two hooks that have said the same within the last day.
+    /// The two webhooks that sent the same event within the last day.
     pub fn both(&self, now: Timestamp) -> Option<[HookId; 2]> {
         let both = self.0.lock().both;
         both.filter(|(_, at)| now.since(*at) < Duration::from_secs(86_400)).map(|(hooks, _)| hooks)
@@ -123,7 +123,7 @@ mod tests {
         Event::Membership { team, person: Some(person), change }
     }
 
-    /// Takes what a hook sends in a second, unless it is a twin; the number of the first then.
+    /// Takes an event that `hook` sends in second `n`. If it's a twin, returns the key of the first delivery.
     fn take(twins: &Twins, n: u64, hook: u64, event: Event) -> Option<DeliveryKey> {
         let (at, hook) = (Timestamp::from_secs(n), HookId(hook));
         let first = twins.first_of(hook, &event, at);

@@ -1,8 +1,8 @@
 //! The admin listener's answers: status page, JSON, metrics, health, readiness. Nothing here changes anything.
 //!
-//! A page that shows names of teams and people is shown on this machine only; elsewhere there are metrics and health.
-//! `Host` must be an address, `localhost`, or a name behind the address in `SYNC_ADMIN_LISTEN`, so that no web page
-//! elsewhere can have a browser read it.
+//! A page that shows names of teams and people is only served on this machine. Other machines get metrics, health and
+//! readiness. `Host` must be an address, `localhost`, or a name behind the address in `SYNC_ADMIN_LISTEN`, so that no
+//! foreign web page can have a browser read the answers.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::service::core::Core;
 use crate::status::metrics::AtGate;
 use crate::text;
 
-/// With every answer. The page has its style in itself, and nothing else.
+/// Sent with every answer. The page contains its own style and loads nothing.
 const HEADERS: [(&str, &str); 4] = [
     ("cache-control", "no-store"),
     (
@@ -28,23 +28,23 @@ const HEADERS: [(&str, &str); 4] = [
 const HTML: &str = "text/html; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What the answers are about.
+/// What the answers are made from.
 pub struct Admin<'a> {
     pub core: &'a Core,
-    /// The gates by name.
+    /// The counts of each gate, by its name.
     pub gates: Vec<(&'static str, AtGate)>,
     /// Whether only this machine can reach the listener.
     pub local: bool,
 }
 
 impl Admin<'_> {
-    /// Answers a request of the admin listener. Nothing of it is kept by browsers or proxies, runs, or can be framed.
+    /// Answers a request to the admin listener. Browsers and proxies may not store, run or frame any of it.
     pub fn answer(&self, request: &Request) -> Answer {
         let answer = self.for_the_reader(self.choose(request));
         HEADERS.iter().fold(answer, |answer, (name, value)| answer.with(name, *value))
     }
 
-    /// With commands that work where they are read. Another machine is told nothing of where files lie on this one.
+    /// Makes commands work where they are read. Other machines get them unchanged, without this machine's paths.
     fn for_the_reader(&self, answer: Answer) -> Answer {
         if !self.local {
             return answer;
@@ -99,7 +99,7 @@ impl Admin<'_> {
         if !status.warnings.is_empty() {
             ready["warnings"] = json!(status.warnings);
         }
-        // Somebody wanted it, and deliveries are to be sent here meanwhile: no reason to ring, and none to be silent about.
+        // An operator wants the pause, and deliveries must still come here: shown, but no reason for an alert.
         if let Some(pause) = &status.paused {
             ready["paused"] = json!(pause);
         }

@@ -1,8 +1,8 @@
-//! The control socket: commands beside a running service are run by it, with its credentials. The file's mode is the
-//! authority: whoever may open the socket may decide.
+//! The control socket: a running service runs commands for other processes, with its own credentials. The file's mode
+//! is the authority: anyone who can open the socket may decide.
 //!
-//! One command a connection: a line of JSON in; lines of talk, pieces of a long answer and, at the end, the reply out.
-//! Lines are bounded and have deadlines.
+//! One command per connection: a line of JSON in; lines of progress, pieces of a long answer and, at the end, the reply
+//! out. Lines have a maximum length, and each read and write has a timeout.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -23,20 +23,20 @@ use crate::service::core::Core;
 use crate::store::actor::{Actor, Claims};
 use crate::store::interrupted::retried;
 
-/// No line is longer: a kept plan of the largest organisation is some 30 MiB.
+/// The longest line in bytes. A saved plan of the largest organisation is about 30 MiB.
 const LINE: u64 = 64 << 20;
-/// How long either side waits for the other's line. A service that works on a command talks now and then.
+/// How long either side waits for the other. A service that works on a command reports progress now and then.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How many commands at once that ask GitHub and Sentry.
+/// How many commands that ask GitHub and Sentry can run at once.
 const AT_ONCE: usize = 4;
-/// How many of all kinds: whoever wants to stop everything must not wait for those who compare.
+/// How many commands of all kinds: an operator who wants to stop everything must not wait for comparisons.
 const CONNECTIONS: usize = 16;
-/// How often the service looks whether it is to stop.
+/// How often the service looks for a command, and whether to stop.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// A Unix socket in a folder, by a path that fits into the 108 bytes of such an address however long the folder's is.
+/// A path to a Unix socket in a folder. It fits into the 108 bytes of a socket address, however long the folder's is.
 pub struct ShortPath {
-    // The path below leads through this descriptor.
+    // The path below goes through this descriptor.
     _dir: fs::File,
     /// The socket's path for this process.
     pub path: PathBuf,
@@ -56,7 +56,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Opens `control` in the state directory. The journal's lock is held, so one that is there is stale.
+    /// Opens `control` in the state directory. The state directory's lock is held, so an existing socket is stale.
     pub fn open(state_dir: &Path) -> Result<Self> {
         let what = || state_dir.join("control").display().to_string();
         let path = ShortPath::new(state_dir, "control").context("failed to open", what())?;
@@ -68,12 +68,12 @@ impl Control {
         Ok(Self { listener, path })
     }
 
-    /// Runs commands until `stop` is set and the thread is unparked. To be called on a thread of its own.
+    /// Runs commands until `stop` is set and the thread is unparked. Must be called on a thread of its own.
     pub fn run(&self, core: &Arc<Core>, stop: &AtomicBool) {
         let (connected, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         while !stop.load(Ordering::Relaxed) {
             match self.listener.accept() {
-                // One that takes long must not keep others from asking how things are.
+                // Each gets a thread: a long one must not delay others, such as `status`.
                 Ok((stream, _)) => {
                     let Some(connection) = Busy::new(&connected, CONNECTIONS) else {
                         let _ = write_line(&stream, &Line::Reply(Reply::failed(BUSY)));
@@ -102,14 +102,14 @@ impl Drop for Control {
     }
 }
 
-/// What is said to one command too many.
+/// The reply to one command too many.
 const BUSY: &str = "the service is busy with other commands; try again when one of them has ended";
 
-/// One of those that are counted.
+/// One of a limited number of places, given back when dropped.
 struct Busy(Arc<AtomicUsize>);
 
 impl Busy {
-    /// One more, unless there are so many.
+    /// Takes a place, unless `most` are taken.
     fn new(busy: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
         let more = |n: usize| (n < most).then_some(n + 1);
         busy.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Self(busy.clone()))
@@ -122,11 +122,11 @@ impl Drop for Busy {
     }
 }
 
-/// What comes back over the socket.
+/// What the service sends back over the socket.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// How far it is.
+    /// The progress so far.
     Talk(String),
     /// A piece of an answer that may be long.
     Out(String),
@@ -151,7 +151,7 @@ fn serve(stream: &UnixStream, core: &Core, busy: &Arc<AtomicUsize>) -> io::Resul
     write_line(stream, &Line::Reply(reply))
 }
 
-/// What stands beside a command: an older service does not look at it, an older command does not send it.
+/// Sent along with a command. An older service ignores it, and an older command doesn't send it.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Caller {
@@ -170,7 +170,7 @@ fn with_caller(command: &Command, caller: Claims) -> io::Result<serde_json::Valu
 
 fn carry_out(stream: &UnixStream, core: &Core, command: &Command, by: Actor) -> Reply {
     log::info!("control: {} by {by}", command.name());
-    // Whoever asked may be gone: the command goes on all the same.
+    // The client may be gone. The command continues all the same.
     let talk = |text: &str| drop(write_line(stream, &Line::Talk(text.into())));
     let out = |text: &str| write_line(stream, &Line::Out(text.into()));
     let (mirror, around) = (core.mirror(), core.around());
@@ -198,10 +198,10 @@ fn write_line(mut stream: &UnixStream, value: &impl serde::Serialize) -> io::Res
     stream.write_all(&line)
 }
 
-/// A running service, from a command's end.
+/// A running service, as a command sees it.
 pub struct Running {
     stream: UnixStream,
-    /// Its socket, for errors.
+    /// The socket's path, for errors.
     socket: String,
 }
 
@@ -222,7 +222,7 @@ impl Running {
         }
     }
 
-    /// Has it carry out a command. `caller` is what this process says of whoever has typed it.
+    /// Has the service carry out a command. `caller` is what this process reports about the person who ran it.
     pub fn ask(&self, command: &Command, caller: Claims, progress: Progress, out: Output) -> Result<Reply> {
         let asked = || -> io::Result<Reply> {
             write_line(&self.stream, &with_caller(command, caller)?)?;
@@ -230,7 +230,7 @@ impl Running {
             loop {
                 match serde_json::from_slice(read_line(&mut lines, PATIENCE)?.as_bytes())? {
                     Line::Talk(text) => progress(&text),
-                    // Whoever has closed the pipe has read enough.
+                    // The reader that closed the pipe has read enough.
                     Line::Out(text) if out(&text).is_err() => return Ok(Reply::default()),
                     Line::Out(_) => {}
                     Line::Reply(reply) => return Ok(reply),

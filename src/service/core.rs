@@ -7,7 +7,7 @@ use crate::lock::RwLock;
 use crate::status::Observer;
 use crate::work::mirror::Mirror;
 
-/// A running mirror, and what is known of its process.
+/// A running mirror, and what is known about its process.
 pub struct Core {
     pub observer: Observer,
     around: RwLock<Arc<Surroundings>>,
@@ -26,7 +26,7 @@ impl Core {
         self.around.read().clone()
     }
 
-    /// After a reload.
+    /// Called after a reload.
     pub fn set_around(&self, around: Surroundings) {
         *self.around.write() = Arc::new(around);
     }

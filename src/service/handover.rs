@@ -1,7 +1,7 @@
-//! The state that a first `sync --apply` has left where it was typed, and a service that begins without it.
+//! Warns if a service starts without the state that a first `sync --apply` left where it was run.
 //!
-//! Which Sentry team belongs to which GitHub team stands nowhere but in a state directory. A service with another one takes
-//! its own teams for somebody else's: it is right to hold them, and whoever approves that has lost what was known.
+//! Only a state directory records which Sentry team belongs to which GitHub team. A service with another one takes its
+//! own teams for somebody else's. It rightly holds them, but a person who approves that hold loses the record.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +13,11 @@ use crate::config::{Environment, PACKAGED_STATE_DIR};
 use crate::service::control::Running;
 use crate::text::counted;
 
-/// The folder of a state directory that was used.
+/// The folder that a state directory has once it was used.
 const JOURNAL: &str = "journal";
 
-/// What is said to whoever has made the first bonds by a command: where they are, and how a service gets them. Nothing
-/// where a service looks for them by itself.
+/// The message after a command has made the first bindings: where they are, and how to give them to a service. `None`
+/// if a service looks there anyway.
 pub fn after_first_bonds(dir: &Path, env: &Environment) -> Option<String> {
     if is_same(dir, Path::new(PACKAGED_STATE_DIR)) || env.contains_key("STATE_DIRECTORY") {
         return None;
@@ -35,15 +35,15 @@ pub fn after_first_bonds(dir: &Path, env: &Environment) -> Option<String> {
     ))
 }
 
-/// A service, as far as it matters to whoever hands a state directory over to it.
+/// A service that a state directory may be handed over to.
 #[derive(Debug)]
 pub struct Heir {
     dir: PathBuf,
-    /// The units to stop and start, if they are ours.
+    /// The systemd units to stop and start, if they are ours.
     units: Option<String>,
-    /// A service manager gives the folder to the service's user.
+    /// Whether a service manager gives the folder to the service's user.
     is_managed: bool,
-    /// State that lies where commands leave it, and is not this service's.
+    /// State where commands leave it, if it isn't this service's.
     left: Option<PathBuf>,
     was_told: AtomicBool,
 }
@@ -52,10 +52,10 @@ impl Heir {
     /// This process, as a service.
     pub fn new(dir: &Path, env: &Environment) -> Self {
         let state_directory = env.get("STATE_DIRECTORY");
-        // Where a command leaves it that is typed in the same folder. Another service's is none of ours.
+        // Where a command leaves it if run in the same folder. Not if another service uses that state.
         let left = Some(Path::new("state")).filter(|left| left.join(JOURNAL).is_dir() && !is_same(left, dir));
         let left = left.filter(|left| matches!(Running::find(left), Ok(None)));
-        // By its real name: beside a symbolic link nothing can be put in its place.
+        // The real path: moving a symbolic link aside would not replace the folder behind it.
         let real = dir.canonicalize().unwrap_or_else(|_| absolute(dir));
         let units = real.file_name().filter(|_| state_directory.is_some());
         Self {
@@ -67,7 +67,7 @@ impl Heir {
         }
     }
 
-    /// At the start, while nothing was ever compared: only what certainly was left.
+    /// The warning at the start, while nothing was ever compared: only if such a state was found.
     pub fn at_start(&self) -> Option<String> {
         let left = self.left.as_ref()?;
         let said = format!(
@@ -77,7 +77,7 @@ impl Heir {
         self.once(&said)
     }
 
-    /// When the first comparison finds teams to adopt.
+    /// The warning when the first comparison finds teams to adopt.
     pub fn at_adoptions(&self, n: usize) -> Option<String> {
         let has = counted(
             n,
@@ -97,7 +97,7 @@ impl Heir {
         })
     }
 
-    /// What puts the other state in the place of this service's.
+    /// The commands that put the other state in the place of this service's.
     fn commands(&self) -> String {
         let uid = getuid().as_raw();
         let is_root_needed = needs_sudo(uid, self.is_managed);
@@ -110,7 +110,7 @@ impl Heir {
             Some(units) => {
                 format!("sudo systemctl stop {units} && {moves} && sudo systemctl start {units}")
             }
-            // systemd does this by itself, at the start.
+            // A service manager would change the owner at the start.
             None if is_root_needed && !self.is_managed => {
                 let owner = format!("{uid}:{}", getgid().as_raw());
                 format!("stop the service, then {moves} && sudo chown -R {owner} {dir}, and start it again")
@@ -120,7 +120,7 @@ impl Heir {
     }
 }
 
-/// Our units by the name of their state directory.
+/// Our units, by the name of their state directory.
 fn units_of(name: &str) -> Option<String> {
     let instance = name.strip_prefix("sentry-team-sync")?;
     let unit = match instance.strip_prefix('-') {

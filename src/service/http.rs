@@ -1,8 +1,8 @@
-//! tiny_http within the process: its workers, and another one in its place when it has died.
+//! tiny_http within the process: its workers, and its replacement when it has died.
 //!
-//! Its accept thread ends with the first error of the system, when no descriptor or no thread is to be had, and tells
-//! nobody. Its socket then refuses connections: the gates notice, and what is short passes. Its other threads still read
-//! the connections that it had accepted, and queue what comes: that is answered too.
+//! Its accept thread ends silently at the first system error, for example without a free descriptor or thread. Its
+//! socket then refuses connections, which the gates notice; such shortages pass. Its other threads still read the
+//! connections that it had accepted, and queue their requests, which are answered too.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
@@ -18,13 +18,13 @@ use crate::lock::Mutex;
 use crate::service::control::ShortPath;
 use crate::service::gate::relay;
 
-/// So many deliveries share a flush to disk.
+/// How many threads answer requests, and so how many deliveries can share a flush to disk.
 const WORKERS: usize = 16;
-/// How long to leave it alone when no other could be started.
+/// How long to wait between attempts to replace the server or to start missing workers.
 const AGAIN: Duration = Duration::from_secs(1);
-/// No gate waits longer than this for what a dead one has taken.
+/// How long the queue of a dead server is read. No gate waits longer for an answer.
 const LATE: Duration = relay::ANSWER.saturating_add(Duration::from_secs(5));
-/// How often the dead ones are looked at meanwhile.
+/// How often those queues are read.
 const PERIOD: Duration = Duration::from_millis(20);
 
 pub type Answer = Arc<dyn Fn(Request) + Send + Sync>;
@@ -39,7 +39,7 @@ pub struct Inner {
     not_before: Instant,
 }
 
-/// Servers that have died, for as long as a request may still turn up in their queues.
+/// Dead servers, for as long as a request may still turn up in their queues.
 #[derive(Default)]
 struct Retired {
     servers: Mutex<Vec<Dead>>,
@@ -48,13 +48,13 @@ struct Retired {
 
 struct Dead {
     server: Arc<Server>,
-    /// They go once they have answered what was queued when it was replaced.
+    /// They end once they have answered what was queued when the server was replaced.
     workers: Vec<JoinHandle<()>>,
     until: Instant,
 }
 
 impl Inner {
-    /// Listens on a socket that only this process should find. Nobody answers yet.
+    /// Listens on a socket that only this process should find. Requests aren't answered yet.
     pub fn open(socket: ShortPath) -> Result<Self> {
         let server = listen(&socket.path)?;
         Ok(Self {
@@ -71,10 +71,10 @@ impl Inner {
         &self.socket.path
     }
 
-    /// Starts the workers, as many as can be had; none is an error.
+    /// Starts as many workers as possible. It's an error if there is none at all.
     pub fn serve(&mut self, answer: &Answer) -> Result<()> {
         if self.late.is_none() {
-            // Started while threads can be had: it is needed when they cannot.
+            // Started while threads are available: it's needed when they aren't.
             let (retired, answer) = (self.retired.clone(), answer.clone());
             let name = "http-late".to_string();
             let started = thread::Builder::new().name(name.clone()).spawn(move || retired.run(&answer));
@@ -95,7 +95,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Starts the workers that could not be had before, unless that was tried a moment ago.
+    /// Starts the missing workers, unless that was tried a moment ago.
     pub fn complete(&mut self, answer: &Answer) {
         if self.workers.len() < WORKERS && self.may_try() {
             if let Err(error) = self.serve(answer) {
@@ -104,7 +104,7 @@ impl Inner {
         }
     }
 
-    /// Puts another one in the place of one that has died, unless that was tried a moment ago.
+    /// Replaces a dead server, unless that was tried a moment ago.
     pub fn replace(&mut self, answer: &Answer) {
         if !self.may_try() {
             return;
@@ -134,7 +134,7 @@ impl Inner {
         may
     }
 
-    /// Lets the workers go when they have answered what is queued.
+    /// Ends the workers once they have answered what is queued. Returns their threads.
     pub fn end(self) -> Vec<JoinHandle<()>> {
         self.workers.iter().for_each(|_| self.server.unblock());
         let _ = std::fs::remove_file(&self.socket.path);
@@ -145,7 +145,7 @@ impl Inner {
 }
 
 impl Retired {
-    /// Answers what turns up in the queues of the dead, until the end.
+    /// Answers requests in the queues of dead servers, until the end.
     fn run(&self, answer: &Answer) {
         while !self.stop.load(Ordering::Relaxed) {
             let late = self.late();
@@ -159,17 +159,17 @@ impl Retired {
         }
     }
 
-    /// What has turned up since the last time. Whom nobody waits for any more is forgotten.
+    /// The requests that came since the last call. Forgets servers that no gate waits for any more.
     fn late(&self) -> Vec<Request> {
         let mut dead = self.servers.lock();
-        // While its own workers are there, the queue is theirs: what sends them away stands in it too.
+        // Until its own workers have ended, the queue is theirs: it also has the markers that end them.
         let left = dead.iter().filter(|dead| dead.workers.iter().all(JoinHandle::is_finished));
         let late =
             left.flat_map(|dead| std::iter::from_fn(|| dead.server.try_recv().ok().flatten())).collect();
         let now = Instant::now();
         let (gone, waited_for) = std::mem::take(&mut *dead).into_iter().partition(|dead| now >= dead.until);
         *dead = waited_for;
-        // Dropped, they would remove the socket of their successor.
+        // Dropping them would remove their successor's socket.
         gone.into_iter().for_each(|dead: Dead| std::mem::forget(dead.server));
         late
     }
@@ -178,21 +178,21 @@ impl Retired {
 fn listen(path: &Path) -> Result<Arc<Server>> {
     let failed = || Error::failed("failed to start the HTTP server");
     let _ = std::fs::remove_file(path);
-    // Without a thread to be had, it panics.
+    // It panics if no thread can be started.
     match catch_unwind(|| Server::http_unix(path)) {
         Ok(started) => started.map(Arc::new).map_err(|error| failed().why(error)),
         Err(_) => Err(failed().why("no thread could be started")),
     }
 }
 
-/// Answers until the server is unblocked at the end.
+/// Answers requests until the server is unblocked at the end.
 fn work(server: &Server, answer: &Answer) {
     while let Ok(request) = server.recv() {
         answer_one(request, answer);
     }
 }
 
-/// A panic costs one request its answer, not the service a worker.
+/// A panic loses one answer, but not a worker.
 fn answer_one(request: Request, answer: &Answer) {
     if catch_unwind(AssertUnwindSafe(|| answer(request))).is_err() {
         log::error!("http: internal error while handling a request");

@@ -1,7 +1,7 @@
 //! The service: opens everything in order, runs, and closes everything in order.
 //!
-//! Journal, listeners, tiny_http behind its gates, then workers. A signal stops the gates first, so that nobody is taken
-//! who could not be answered; what is under way is finished or parked; the journal closes last.
+//! The order is: journal, listeners, tiny_http behind its gates, then workers. A signal stops the gates first, so that
+//! no request is accepted that could not be answered. Work under way is finished or parked; the journal closes last.
 
 pub mod admin;
 pub mod control;
@@ -50,18 +50,18 @@ use http::Inner;
 const PUBLIC_THREADS: usize = 64;
 /// Connections to the admin listener at once.
 const ADMIN_THREADS: usize = 4;
-/// Bytes of bodies at once.
+/// Bytes of request bodies at once.
 const BODIES: usize = 64 << 20;
 /// How long a stop may take before calls are cut, and before the process ends anyway.
 const STOP_CALLS: Duration = Duration::from_secs(5);
 const STOP: Duration = Duration::from_secs(10);
-/// How long a thread rests that met an internal error.
+/// How long a thread rests after an internal error.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 /// How often signals are looked for.
 const PERIOD: Duration = Duration::from_millis(50);
-/// A sign of life takes no longer than this.
+/// How long the watchdog's own request may take.
 const ALIVE: Duration = Duration::from_secs(2);
-/// A gate's thread holds a connection, one to tiny_http and tiny_http's two; the rest is files and calls.
+/// Descriptors per gate thread: its connection, one to tiny_http, and tiny_http's two; the rest is files and calls.
 const FDS_PER_THREAD: u64 = 4;
 const FDS_BESIDE: u64 = 160;
 
@@ -143,7 +143,7 @@ impl Service {
         let stop = Arc::new(AtomicBool::new(false));
         let mut inner = Inner::open(inner_socket(&config.settings.state_dir, env)?)?;
         let budget = Budget::new(BODIES);
-        // Before anybody is listened to: what arrives from then on finds its own way into the lanes.
+        // Before the listeners open: deliveries that arrive later are queued as they come.
         mirror.queue.fill();
         mirror.look_at_decided();
         let open = |listener, name, threads| {
@@ -180,7 +180,7 @@ impl Service {
         Ok(Self { core, intake, gates, inner, answer, stop, workers, keeper, control })
     }
 
-    /// One line with what an operator wants to know first.
+    /// Logs what an operator wants to know first.
     fn announce(&self, config: &Config, env: &Environment) {
         let (settings, mirror) = (&config.settings, self.core.mirror());
         let admin = self.gates.admin.as_ref().map_or("off".into(), Gate::name);
@@ -215,7 +215,7 @@ impl Service {
         }
     }
 
-    /// Waits for the signal to stop, feeding the watchdog: only a full round through gate and tiny_http counts as alive.
+    /// Waits for the stop signal and feeds the watchdog. Only a full round through gate and tiny_http counts as alive.
     fn wait(&mut self, stop: &AtomicBool, notify: &Notify, meanwhile: &mut dyn FnMut()) {
         let mut due = Instant::now();
         while !stop.load(Ordering::Relaxed) {
@@ -260,7 +260,7 @@ impl Service {
         self.keeper.thread().unpark();
         self.control.thread().unpark();
         mirror.journal.close();
-        // The sockets' files go with their owners, the last of which are these threads.
+        // These threads own the last sockets. Their files are removed when the threads end.
         let last: Vec<_> = http.into_iter().chain([self.control]).collect();
         all_finished(&last, began + STOP);
         drop(self.gates);
@@ -278,7 +278,7 @@ fn all_finished(threads: &[JoinHandle<()>], deadline: Instant) -> bool {
     false
 }
 
-/// A thread that lives as long as the process: a panic costs what was under way, not what comes after it.
+/// Starts a thread that lives as long as the process. A panic loses the work under way, but not the thread.
 fn spawn(name: String, work: impl Fn() + Send + 'static) -> Result<JoinHandle<()>> {
     let work = move || {
         while std::panic::catch_unwind(std::panic::AssertUnwindSafe(&work)).is_err() {
@@ -292,7 +292,7 @@ fn spawn(name: String, work: impl Fn() + Send + 'static) -> Result<JoinHandle<()
         .map_err(more_threads)
 }
 
-/// Does what is due without an event, until the process stops.
+/// Does the scheduled work that needs no event, until the process stops.
 fn watch(observer: &Observer) {
     let mut schedule = Schedule::new(&observer.reconciler);
     let lanes = &observer.mirror().queue.lanes;
@@ -301,7 +301,7 @@ fn watch(observer: &Observer) {
     }
 }
 
-/// Looks after the journal until `stop` is set and the thread is unparked.
+/// Maintains the journal until `stop` is set and the thread is unparked.
 fn keep_in_order(journal: &Journal, stop: &AtomicBool) {
     let mut keeper = Keeper::new(journal);
     while !stop.load(Ordering::Relaxed) {
@@ -314,7 +314,7 @@ fn more_threads(error: Error) -> Error {
     error.fix("allow more threads: TasksMax= in the unit, or ulimit -u")
 }
 
-/// The state directory holds what nobody else should read.
+/// Makes the state directory, which only its owner may read. An existing one stays as it is.
 pub fn make_private_dir(dir: &Path) -> Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -327,7 +327,7 @@ pub fn make_private_dir(dir: &Path) -> Result<()> {
         .map_err(|error| error.fix("name a folder that this user may write to in SYNC_STATE_DIR"))
 }
 
-/// tiny_http listens on a socket that only this process should find: in the runtime directory, else beside the state.
+/// tiny_http's socket, which only this process should find: in the runtime directory, else in the state directory.
 fn inner_socket(state_dir: &Path, env: &Environment) -> Result<ShortPath> {
     let runtime =
         env.get("RUNTIME_DIRECTORY").and_then(|dirs| dirs.split(':').next()).filter(|dir| !dir.is_empty());
@@ -335,7 +335,7 @@ fn inner_socket(state_dir: &Path, env: &Environment) -> Result<ShortPath> {
     ShortPath::new(&dir, "http").context("failed to open", dir.display())
 }
 
-/// How many connections the limit of open files allows, after raising it as far as it goes by itself.
+/// How many connections the limit of open files allows, after raising it as far as permitted.
 fn descriptors(wanted: usize) -> Result<usize> {
     use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
     let needed = |threads: usize| (threads + ADMIN_THREADS) as u64 * FDS_PER_THREAD + FDS_BESIDE;
@@ -391,7 +391,7 @@ fn response(answer: Answer) -> Response<std::io::Cursor<Vec<u8>>> {
     let header = |name: &str, value: &str| Header::from_bytes(name.as_bytes(), value.as_bytes()).ok();
     let mut response = Response::from_data(answer.body)
         .with_status_code(answer.status)
-        // The gate reads whole answers with a length.
+        // The gate needs a length to read a whole answer.
         .with_chunked_threshold(usize::MAX);
     let fixed = [("content-type", answer.content_type.to_string()), ("server", "sentry-team-sync".into())];
     for (name, value) in fixed.into_iter().chain(answer.headers) {

@@ -1,4 +1,4 @@
-//! What systemd wants to know: `READY=1`, `STOPPING=1`, `WATCHDOG=1`. Without systemd, nothing is sent.
+//! Messages to systemd: `READY=1`, `STOPPING=1`, `WATCHDOG=1`. Without systemd, nothing is sent.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::Environment;
 use crate::store::interrupted::retried;
 
-/// The way to systemd.
+/// Where to send messages, and systemd's watchdog timeout.
 pub struct Notify {
     to: Option<SocketAddr>,
     watchdog: Option<Duration>,
@@ -31,12 +31,12 @@ impl Notify {
         Self { to, watchdog: usec.map(Duration::from_micros) }
     }
 
-    /// How often a sign of life is due: half of what systemd waits for.
+    /// How often to send a sign of life: half of the time that systemd waits.
     pub fn watchdog_period(&self) -> Option<Duration> {
         self.to.as_ref().and(self.watchdog).map(|wait| wait / 2)
     }
 
-    /// Sends one message. That systemd can not be reached is no reason to stop working.
+    /// Sends one message. If systemd cannot be reached, that is logged and the service continues.
     pub fn send(&self, message: &str) {
         let Some(to) = &self.to else { return };
         let sent = || -> io::Result<usize> {

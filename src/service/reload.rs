@@ -1,16 +1,16 @@
 //! SIGHUP: reads secrets and filters again, without a restart.
 //!
-//! Taken over are the webhook's secrets, both tokens, `SYNC_TEAMS` and `SYNC_PROTECT`, where they come from files: the
-//! environment of a process does not change. The user map needs no signal; its file is looked at all the time. A reload
-//! with a fault changes nothing at all: what was in use stays, and log, metrics, status and readiness say so until a
-//! reload succeeds.
+//! It applies the webhook's secrets, both tokens, `SYNC_TEAMS` and `SYNC_PROTECT` if they come from files: the
+//! environment of a process doesn't change. The user map needs no signal; its file is checked all the time. A reload
+//! with a fault changes nothing at all: the previous values stay in use, and log, metrics, status and readiness say so
+//! until a reload succeeds.
 
 use crate::config::{self, Config, Environment, Need};
 use crate::hosts::http::credential::Credential;
 use crate::intake::Intake;
 use crate::service::core::Core;
 
-/// Reads the configuration again and takes it over, or says why not.
+/// Reads the configuration again and applies it, or logs why not.
 pub fn reload(core: &Core, intake: &Intake, flags: &Environment, env: &Environment) {
     let mirror = core.mirror();
     match config::load(flags, env, Need::Everything) {
@@ -33,7 +33,7 @@ pub fn reload(core: &Core, intake: &Intake, flags: &Environment, env: &Environme
     }
 }
 
-/// Takes over what may change while the service runs; names what did.
+/// Applies the settings that may change while the service runs. Returns the names of those that did.
 fn take_over(core: &Core, config: &Config) -> Vec<&'static str> {
     let (mirror, reconciler) = (core.mirror(), &core.observer.reconciler);
     let mut changed = Vec::new();

@@ -1,7 +1,7 @@
-//! Who asks for something: the process at the other end of the control socket, or this one, as far as the machine tells.
+//! Who asked for something: the process at the other end of the control socket, or this process.
 //!
-//! The user id is the kernel's word. The login's user id, which survives sudo, is the kernel's too where the process can be
-//! seen; a sandboxed service sees other users' processes not at all, and then the command's own word is kept, as a claim.
+//! The user id comes from the kernel. So does the login's user id, which survives sudo, if the process is visible. A
+//! sandboxed service cannot see other users' processes; it then keeps the command's own report, as a claim.
 
 use std::fmt;
 use std::fs;
@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::Environment;
 use crate::text::plain;
 
-/// What the kernel says of a user id that it cannot translate into the service's own user namespace.
+/// The user id that the kernel reports if it cannot map one into the service's user namespace.
 const UNTRANSLATED: u32 = 65_534;
-/// `/proc/PID/loginuid` of a process that no login led to.
+/// `/proc/PID/loginuid` of a process that no login started.
 const NO_LOGIN: u32 = u32::MAX;
 const NAME: usize = 64;
 
-/// Somebody, for the audit log.
+/// Who asked, for the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Actor {
@@ -34,19 +34,19 @@ pub struct Actor {
     pub login_uid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_user: Option<String>,
-    /// What the command says of itself, and nobody has looked after.
+    /// What the command reports about itself, unverified.
     #[serde(skip_serializing_if = "Claims::is_empty")]
     pub claimed: Claims,
 }
 
-/// What a command says of whoever has typed it.
+/// What a command reports about the person who ran it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Claims {
     /// `SUDO_USER`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sudo_user: Option<String>,
-    /// Its own login's user id.
+    /// The user id of its login, as it reads it itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_uid: Option<u32>,
 }
@@ -57,7 +57,7 @@ impl Claims {
         Self { sudo_user, login_uid: login_of("self") }.made_harmless()
     }
 
-    /// Whatever a command sends goes into a file and onto terminals.
+    /// Removes control characters, because these values go into a file and onto terminals.
     fn made_harmless(self) -> Self {
         Self { sudo_user: self.sudo_user.map(|name| plain(&name, NAME)), ..self }
     }
@@ -75,7 +75,7 @@ impl Actor {
         };
         let uid = peer.uid.as_raw();
         let is_hidden = uid == UNTRANSLATED && !sees_all_users();
-        // A process of another namespace of processes has no number here.
+        // A process in another PID namespace has no process id here.
         let pid = Pid::as_raw(Some(peer.pid));
         let login_uid = (pid > 0).then(|| login_of(&pid.to_string())).flatten();
         Self::known((!is_hidden).then_some(uid), login_uid, claimed.made_harmless())
@@ -87,7 +87,7 @@ impl Actor {
     }
 
     fn known(uid: Option<u32>, login_uid: Option<u32>, mut claimed: Claims) -> Self {
-        // What was looked after is no claim any more.
+        // A claim that the kernel confirms is no longer a claim.
         claimed.login_uid = claimed.login_uid.filter(|claim| Some(*claim) != login_uid);
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let named = |uid: Option<u32>| uid.and_then(|uid| name_of(&users, uid));
@@ -95,13 +95,13 @@ impl Actor {
     }
 }
 
-/// The user who logged in, of a process that can be seen.
+/// The login's user id of a process, if it's visible.
 fn login_of(process: &str) -> Option<u32> {
     let text = fs::read_to_string(format!("/proc/{process}/loginuid")).ok()?;
     text.trim().parse().ok().filter(|uid| *uid != NO_LOGIN)
 }
 
-/// Whether this process's user namespace knows every user of the machine.
+/// Whether this process's user namespace maps every user id of the machine.
 fn sees_all_users() -> bool {
     fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| is_whole(&map))
 }
@@ -110,7 +110,7 @@ fn is_whole(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// The name of a user id in the machine's list of users.
+/// The name of a user id in `users`, the contents of `/etc/passwd`.
 fn name_of(users: &str, uid: u32) -> Option<String> {
     let uid = uid.to_string();
     let mut lines = users.lines().map(|line| line.split(':'));
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_namespace_that_hides_users_is_told_from_one_that_does_not() {
         assert!(is_whole("         0          0 4294967295\n"));
-        // As systemd's PrivateUsers= makes it.
+        // The map that systemd's PrivateUsers= sets up.
         assert!(!is_whole("         0          0          1\n     61184      61184          1\n"));
     }
 

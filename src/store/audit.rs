@@ -1,5 +1,5 @@
-//! The audit log: one JSON line per decision, which joins delivery, reason, call and answer. For people, and for
-//! bringing back what was deleted; nothing else is decided by it.
+//! The audit log: one JSON line per decision, with its delivery, reason, call and answer. It's for people, and for
+//! restoring deleted teams; no other decision depends on it.
 //!
 //! Files are monthly, `audit/2026-11.jsonl`, and removed when older than `SYNC_AUDIT_KEEP`.
 
@@ -26,10 +26,10 @@ use crate::store::files::{Files, Open, OpenFile};
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Entry {
     pub at: String,
-    /// The GUID of the delivery that led to it; absent for what the mirror does by itself.
+    /// The GUID of the delivery that led to it; absent if none did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Box<str>>,
-    /// Its `event.action`, or what else led to it.
+    /// The delivery's `event.action`, or another cause.
     pub event: &'static str,
     /// What was decided: `add member`, `create team`, `hold`, …
     pub decision: &'static str,
@@ -40,7 +40,7 @@ pub struct Entry {
     /// The Sentry team's slug.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slug: Option<SentrySlug>,
-    /// The slug that a rename gives it.
+    /// The new slug, for a rename.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<SentrySlug>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,27 +51,26 @@ pub struct Entry {
     pub login: Option<Login>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberId>,
-    /// The call that carried it out.
+    /// The API call that carried it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// What was there before a deletion: name, members, projects.
+    /// The team before a deletion: name, members, projects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<serde_json::Value>,
-    /// The hold that it is about, or that a person has approved for it.
+    /// The hold that it's about, or that a person approved for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldName>,
-    /// Who has asked for it; absent for what the mirror does by itself.
+    /// Who asked for it; absent if no person did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,
-    /// What they said about it.
+    /// The reason they gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said: Option<String>,
 }
 
 impl Entry {
-    /// With a call and its answer.
     pub fn exchange(mut self, exchange: &Exchange) -> Self {
         self.call = Some(exchange.call.clone());
         self.answer = Some(exchange.answer.clone());
@@ -95,16 +94,16 @@ pub struct Audit {
     lost: Mutex<Lost>,
 }
 
-/// Lines that are in the service's log alone.
+/// Lines that could not be written, and are only in the service's log.
 #[derive(Default)]
 struct Lost {
     lines: u64,
-    /// Why the last line could not be written; nothing after one that could.
+    /// Why the last line could not be written; `None` if it was.
     why: Option<String>,
 }
 
 impl Audit {
-    /// The log below a state directory. Nothing is made before the first line.
+    /// The log below a state directory. Nothing is created before the first line.
     pub fn new(files: &Arc<dyn Files>, state_dir: &Path, keep: Duration, clock: Clock) -> Self {
         let (files, dir) = (files.clone(), state_dir.join("audit"));
         Self {
@@ -118,12 +117,12 @@ impl Audit {
         }
     }
 
-    /// What was written, to read it back.
+    /// Opens the log for reading.
     pub fn log(&self) -> Log {
         Log::on(self.files.clone(), self.dir.clone())
     }
 
-    /// Writes a line. Where that fails the line goes into the service's log, and the work goes on: its record is the journal.
+    /// Writes a line. If that fails, the line goes to the service's log and work continues: the journal has the record.
     pub fn write(&self, mut entry: Entry) {
         entry.at = self.clock.wall().to_string();
         if let Err(error) = self.append(&entry, false) {
@@ -138,7 +137,7 @@ impl Audit {
         self.lost().lines
     }
 
-    /// Why lines can not be written just now, and what to do.
+    /// Why lines cannot be written at the moment, and what to do.
     pub fn fault(&self) -> Option<String> {
         let why = self.lost().why.clone()?;
         Some(format!(
@@ -152,7 +151,7 @@ impl Audit {
         self.lost.lock()
     }
 
-    /// Writes a line and syncs it: for what could not be brought back without it.
+    /// Writes a line and syncs it, for changes that could not be undone without it.
     pub fn write_synced(&self, mut entry: Entry) -> io::Result<()> {
         entry.at = self.clock.wall().to_string();
         self.append(&entry, true)
@@ -165,10 +164,10 @@ impl Audit {
     }
 
     fn try_append(&self, entry: &Entry, sync: bool) -> io::Result<()> {
-        // One line after the other, and nothing is locked while the disk takes its time.
+        // Lines are written one at a time, and no lock is held while the disk works.
         let _turn = self.turns.take();
         let now = self.clock.wall();
-        // The same value, in letters that steer no terminal, whoever looks at the file.
+        // The same JSON value, escaped so that showing the file can't control a terminal.
         let mut line = crate::text::json(&serde_json::to_string(entry)?).into_bytes();
         line.push(b'\n');
         let month = now.month();
@@ -183,13 +182,13 @@ impl Audit {
         };
         let written = file.append(&line).and_then(|()| if sync { file.sync() } else { Ok(()) });
         if written.is_err() {
-            // Opened anew, the next line does not begin behind half of this one.
+            // After reopening, the next line doesn't start behind half of this one.
             *self.open.lock() = None;
         }
         written
     }
 
-    /// Opens a month's file. `last` is the month that was written to until now: its file stays, whatever the clock says.
+    /// Opens a month's file. `last` is the month written to until now; its file stays, whatever the clock says.
     fn begin(&self, month: &str, now: Timestamp, last: Option<&str>) -> io::Result<Arc<dyn OpenFile>> {
         self.files.make_dir(&self.dir)?;
         self.remove_old(now, last);
@@ -203,8 +202,8 @@ impl Audit {
         Ok(file)
     }
 
-    /// Removes files whose month ended longer ago than the log is kept. Its own last month counts, if that is earlier than
-    /// the clock's: a clock that jumps ahead by years must not take everything along.
+    /// Removes files whose month ended longer ago than the log is kept. Age is counted from the clock, or from the
+    /// newest file's month if that is earlier: a clock that jumps ahead by years must not remove everything.
     fn remove_old(&self, now: Timestamp, last: Option<&str>) {
         let paths = self.files.list(&self.dir).unwrap_or_default();
         let month = |path: &PathBuf| {
@@ -225,7 +224,7 @@ impl Audit {
     }
 }
 
-/// A crash may have torn the last line: the next one would be part of it, and lost with it.
+/// Ends a last line that a crash has torn. Otherwise the next line would become part of it and be lost too.
 fn end_torn_line(file: &dyn OpenFile) -> io::Result<()> {
     let mut last = [b'\n'];
     if let Some(at) = file.size()?.checked_sub(1) {
@@ -289,7 +288,7 @@ mod tests {
         begin(now, Some("2025-12"));
         begin(ahead, Some("2026-11"));
         assert_eq!(left(), ["2025-12.jsonl", "2026-11.jsonl", "2036-11.jsonl"]);
-        // A machine without a clock of its own, until the network tells the time.
+        // A machine without a hardware clock, until the network sets the time.
         begin("1970-01-01T00:00:00Z", None);
         begin(now, Some("1970-01"));
         assert_eq!(left(), ["1970-01.jsonl", "2025-12.jsonl", "2026-11.jsonl", "2036-11.jsonl"]);

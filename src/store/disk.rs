@@ -1,7 +1,7 @@
-//! The journal's files: which there are, how they are read at start, and how a snapshot is written.
+//! The journal's files: their names, how they are read at start, and how a snapshot is written.
 //!
-//! `N.log` is appended to; `N.snap` is the fold of everything before `N.log`, written beside as `N.snap.new`,
-//! synced, renamed, and only then are older files removed. A file that is damaged is kept beside as `….damaged`.
+//! Records are appended to `N.log`. `N.snap` is the fold of everything before `N.log`: it's written as `N.snap.new`,
+//! synced and renamed, and only then are older files removed. A damaged file is also kept as a copy, `….damaged`.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -23,16 +23,16 @@ pub struct Disk {
 }
 
 pub struct Found {
-    /// The fold of all that verified.
+    /// The fold of all valid records.
     pub state: State,
     pub segment: Segment,
-    /// Why that can not be appended to: what it holds may not be on disk.
+    /// Why `segment` cannot be appended to: its last flush may not be on disk.
     pub broken: Option<io::Error>,
-    /// What is to be told: torn tails, damaged files.
+    /// Warnings for the log: torn tails, damaged files.
     pub remarks: Vec<String>,
 }
 
-/// The file that is appended to.
+/// The log that is appended to.
 pub struct Segment {
     pub number: u64,
     pub file: Arc<dyn OpenFile>,
@@ -40,28 +40,28 @@ pub struct Segment {
 }
 
 impl Disk {
-    /// The journal's folder below the state directory; made if it is missing.
+    /// Opens the journal's folder below the state directory, and makes it if it's missing.
     pub fn open(state_dir: &StateDir) -> Result<Self> {
         let disk = Self::at(&state_dir.path, state_dir.files.clone());
         disk.files.make_dir(&disk.dir).context("failed to make the folder", disk.dir.display())?;
         Ok(disk)
     }
 
-    /// The same where it may only be looked at: nothing is made.
+    /// The same without making the folder, for callers that only read.
     pub fn at(state_dir: &Path, files: Arc<dyn Files>) -> Self {
         Self { dir: state_dir.join("journal"), files }
     }
 
-    /// Of the file system on which the folder lies.
+    /// The total and free space of the folder's file system.
     pub fn file_system(&self) -> io::Result<Space> {
         self.files.space(&self.dir)
     }
 
-    /// Bytes of all files in the folder, the reserve apart, and bytes that are free on its file system.
+    /// Bytes used by the folder's files, without the reserve, and bytes free on its file system.
     pub fn space(&self) -> io::Result<(u64, u64)> {
         let mut used = 0;
         for path in self.files.list(&self.dir)? {
-            // A file that goes away meanwhile takes no space.
+            // A file that was removed since the listing takes no space.
             if path != self.reserve() {
                 used += self.files.stat(&path).map_or(0, |stat| stat.len);
             }
@@ -69,17 +69,17 @@ impl Disk {
         Ok((used, self.file_system()?.free))
     }
 
-    /// Where the reserve lies: space that is given up when the disk is full.
+    /// The reserve file: space that is released when the disk is full.
     fn reserve(&self) -> PathBuf {
         self.dir.join("reserve")
     }
 
-    /// How much the reserve takes; nothing where there is none.
+    /// The reserve's size in bytes; 0 if there's none.
     pub fn reserved(&self) -> u64 {
         self.files.stat(&self.reserve()).map_or(0, |stat| stat.len)
     }
 
-    /// Takes space in advance. Half of it would only make the disk fuller.
+    /// Writes the reserve. Removes it again if that fails, because half a reserve would only make the disk fuller.
     pub fn take_reserve(&self, bytes: u64) -> io::Result<()> {
         let written = self.write_zeros(bytes);
         if written.is_err() {
@@ -126,7 +126,7 @@ impl Disk {
         Ok(numbers)
     }
 
-    /// Reads everything: the newest snapshot, then the logs from its number on.
+    /// Reads the newest snapshot, then the logs from its number on, and opens a log to append to.
     pub fn recover(&self, now: Timestamp) -> Result<Found> {
         let at = || self.dir.display();
         let newest_snap = self.numbers("snap").context("failed to read", at())?.pop();
@@ -136,7 +136,7 @@ impl Disk {
         if let Some(number) = newest_snap {
             found.snapshot(number)?;
         }
-        // A log begun in vain, by a snapshot that did not come about, is as if it were not there.
+        // Ignore a blank last log: it was created for a snapshot that was never completed.
         while logs.len() > 1 && logs.last().is_some_and(|number| self.is_blank(*number)) {
             if let Some(number) = logs.pop() {
                 self.discard(number);
@@ -164,7 +164,8 @@ impl Disk {
                 broken = self.write_again(&segment, &last_flush).err();
                 segment
             }
-            // After damage the old files stay untouched; the next start begins at the new snapshot.
+            // There's no log to continue: the folder is empty, or files are damaged. After damage, a new snapshot
+            // replaces the old files; copies of the damaged ones stay.
             last => {
                 let number = last.copied().or(newest_snap).map_or(1, |n| n + 1);
                 if damaged {
@@ -177,7 +178,7 @@ impl Disk {
         Ok(Found { state, segment, broken, remarks })
     }
 
-    /// Folds what is there and leaves it as it is. What a process that writes meanwhile has not finished is not seen.
+    /// Folds the files without changing them. Records that a running process hasn't finished writing aren't seen.
     pub fn look(&self, now: Timestamp) -> Result<(State, Vec<String>)> {
         let at = || self.dir.display();
         let newest_snap = self.numbers("snap").context("failed to read", at())?.pop();
@@ -192,8 +193,8 @@ impl Disk {
         Ok((found.state, found.remarks))
     }
 
-    /// Begins a file in today's format behind a snapshot of everything before: a program that knows only the older one
-    /// must not take new records in an old file for damage. The log comes first: one begun in vain does no harm.
+    /// Starts a log in the current format, with a snapshot of everything before it: an older program must not take new
+    /// records in an old file for damage. The log comes first, because a blank log does no harm.
     fn upgrade(&self, number: u64, state: &State) -> io::Result<Segment> {
         let segment = self.create(number, state)?;
         if let Err(error) = self.write_snapshot(number, state) {
@@ -203,7 +204,7 @@ impl Disk {
         Ok(segment)
     }
 
-    /// Whether a log holds nothing but its format.
+    /// Whether a log holds no record but its format.
     fn is_blank(&self, number: u64) -> bool {
         let mut blank = true;
         let look = |record| -> io::Result<()> {
@@ -215,12 +216,12 @@ impl Disk {
         blank && scanned.is_ok_and(|scan| !scan.damaged)
     }
 
-    /// Removes a log that was begun in vain: what was written before it must stay the last.
+    /// Removes a log that won't be used, so that the previous one stays the last.
     pub fn discard(&self, number: u64) {
         let _ = self.files.remove(&self.log(number));
     }
 
-    /// Makes an empty log. Its first record says the format.
+    /// Creates a log that holds only the format record.
     pub fn create(&self, number: u64, state: &State) -> io::Result<Segment> {
         let begun = self.begin(number, state);
         if begun.is_err() {
@@ -247,15 +248,15 @@ impl Disk {
         Ok(Segment { number, file, size })
     }
 
-    /// Writes a log's last flush once more, the same bytes in the same place. Its sync may have failed on a process that
-    /// had no time to begin another file: then the kernel shows what it will never write, and says so to nobody.
+    /// Writes a log's last flush again, the same bytes in the same place. If the previous process ended right after a
+    /// failed sync, the kernel still shows those bytes but will never write them, and reports no error.
     fn write_again(&self, log: &Segment, last_flush: &[u8]) -> io::Result<()> {
         log.file.write_at(last_flush, log.size - last_flush.len() as u64)?;
         log.file.sync()?;
         self.sync_dir()
     }
 
-    /// Writes the fold of everything before `number.log`, then removes what it replaces.
+    /// Writes the fold of everything before `number.log`, then removes the files it replaces.
     pub fn write_snapshot(&self, number: u64, state: &State) -> io::Result<u64> {
         let new = self.dir.join(format!("{number}.snap.new"));
         let file = self.files.open(&new, Open::New)?;
@@ -295,11 +296,11 @@ struct Recovery<'a> {
     state: State,
     remarks: Vec<String>,
     damaged: bool,
-    /// Nothing is to be touched.
+    /// Read-only: no file may change.
     looks: bool,
-    /// The oldest format that a file was written in.
+    /// The oldest format found in any file.
     oldest_format: u32,
-    /// What of the last log may not have been synced.
+    /// The last log's last flush, which may not have been synced.
     last_flush: Vec<u8>,
 }
 
@@ -319,7 +320,7 @@ impl<'a> Recovery<'a> {
     fn snapshot(&mut self, number: u64) -> Result<()> {
         let path = self.disk.snap(number);
         let Folded { scan, torn, complete, .. } = self.fold(&path)?;
-        // It got its name when it was whole: what does not verify at its end is no write that a crash has torn.
+        // A snapshot gets its name only once it's complete, so a bad end is damage and not a write torn by a crash.
         if scan.damaged || torn > 0 || !complete {
             self.keep_aside(&path)?;
         }
@@ -385,9 +386,9 @@ impl<'a> Recovery<'a> {
 
 struct Folded {
     scan: frame::Scan,
-    /// Bytes behind the last good record.
+    /// Bytes after the last good record.
     torn: usize,
-    /// What of the last flush is good.
+    /// The good part of the last flush.
     last_flush: Vec<u8>,
     /// The last record closes a snapshot.
     complete: bool,

@@ -1,7 +1,7 @@
-//! What the state directory's files are kept on. Everything that the journal, the audit log and the copy of the user map
-//! do to the disk goes through [`Files`], so that a disk that loses what was not synced can be put in the machine's place.
+//! The disk under the state directory. The journal, the audit log and the copy of the user map access it only through
+//! [`Files`], so that tests can replace the machine's disk with one that loses unsynced writes.
 //!
-//! Nothing is decided here. Locks, folders that other programs own and the configuration's files are none of it.
+//! This module decides nothing. Locks, other programs' folders and configuration files don't go through it.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -11,50 +11,50 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Files by their paths.
+/// Operations on paths.
 pub trait Files: Send + Sync + fmt::Debug {
-    /// Makes a folder and those above it; one that is there is left as it is.
+    /// Makes a folder and its parents. An existing folder stays as it is.
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
-    /// What lies in a folder, in any order.
+    /// The paths in a folder, in any order.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
     fn stat(&self, path: &Path) -> io::Result<Stat>;
-    /// Of the file system on which a folder lies.
+    /// The space of the file system that a folder is on.
     fn space(&self, dir: &Path) -> io::Result<Space>;
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn OpenFile>>;
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// In one step: whoever looks finds the one file or the other.
+    /// Atomic: a reader finds either the old file or the new one.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn copy(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Until then, a power cut may forget which files a folder has.
+    /// Until this returns, a power cut may undo changes to the folder's list of files.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
 /// A file that is open. Several threads may use it at once.
 pub trait OpenFile: Send + Sync {
     fn size(&self) -> io::Result<u64>;
-    /// Cuts the file off, or makes it longer by zeros.
+    /// Truncates the file, or extends it with zeros.
     fn set_size(&self, size: u64) -> io::Result<()>;
-    /// How many bytes were read; none at the end of the file.
+    /// Returns how many bytes were read; 0 at the end of the file.
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize>;
-    /// All of them, or an error after any part of them.
+    /// Writes all bytes. After an error, any part of them may be written.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
-    /// The same at the end of the file, wherever that is, of one that was opened for it.
+    /// Writes at the file's current end. The file must be opened with [`Open::Append`].
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
-    /// Until then, a power cut may take what was written.
+    /// Until this returns, a power cut may lose what was written.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// What a file is opened for.
+/// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
     Read,
-    /// One that is there.
+    /// For writing. The file must exist.
     Write,
-    /// One that is empty, whatever was there.
+    /// For writing. The file is created, or emptied if it exists.
     New,
-    /// The same, for nobody but its owner to read.
+    /// Like `New`. If the file is created, only its owner may read it.
     NewPrivate,
-    /// Whatever is there, to read it and to append.
+    /// For reading and appending. The file is created if it's missing.
     Append,
 }
 
@@ -69,11 +69,11 @@ pub struct Stat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     pub total: u64,
-    /// What whoever is not root may still take.
+    /// Free for users other than root.
     pub free: u64,
 }
 
-/// Reads or writes a file from its beginning on.
+/// Reads or writes a file from its beginning.
 pub struct Stream {
     file: Arc<dyn OpenFile>,
     at: u64,
@@ -105,14 +105,14 @@ impl Write for Stream {
     }
 }
 
-/// All that a file holds.
+/// Reads a whole file.
 pub fn read(files: &dyn Files, path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     Stream::new(files.open(path, Open::Read)?).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The same, of one that holds text.
+/// Reads a whole file that must be UTF-8.
 pub fn read_text(files: &dyn Files, path: &Path) -> io::Result<String> {
     String::from_utf8(read(files, path)?)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))

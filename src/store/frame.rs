@@ -1,4 +1,4 @@
-//! How a record lies on disk: length (u32, little endian, its highest bit set on the first record of a flush), the
+//! The form of a record on disk: length (u32, little endian; its highest bit marks the first record of a flush), the
 //! first 8 bytes of SHA-256 over length and payload, payload (JSON). Pure.
 //!
 //! A length of 0 is never valid, so a tail of zero bytes is not a list of empty records.
@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 
 use crate::state::record::Record;
 
-/// Larger records do not exist: a delivery is below 1 KiB, a snapshot's list of keys below 128 KiB, the people of one
-/// team below 1 MiB.
+/// The largest payload that is read; writing doesn't check it. A delivery is below 1 KiB, a snapshot's list of keys
+/// below 128 KiB, the people of one team below 1 MiB.
 const LIMIT: u32 = 8 << 20;
 const SUM: usize = 8;
 const HEAD: usize = 4 + SUM;
 const FIRST: u32 = 1 << 31;
 
-/// Appends a record to `out` in its form on disk; `first` if it is the first of those that one flush will write.
+/// Appends a record to `out` in its form on disk. `first` marks the first record of a flush.
 pub fn encode(record: &Record, first: bool, out: &mut Vec<u8>) -> serde_json::Result<()> {
     let start = out.len();
     out.extend_from_slice(&[0; HEAD]);
@@ -35,7 +35,7 @@ fn sum(length: [u8; 4], payload: &[u8]) -> [u8; SUM] {
     sum
 }
 
-/// A record whose sum is right.
+/// A record whose checksum is correct.
 struct Frame {
     start: usize,
     end: usize,
@@ -57,22 +57,22 @@ impl Frame {
     }
 }
 
-/// What a file's bytes are like.
+/// What a scan found in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scan {
-    /// Where the bytes behind the last good record begin.
+    /// Where the last good record ends.
     pub good_until: usize,
-    /// Where the last flush begins: what is before it was synced before that was written.
+    /// Where the last flush begins. Everything before it was synced before the flush was written.
     pub last_flush: usize,
-    /// Something that had been synced does not verify.
+    /// Bytes that had been synced are unreadable.
     pub damaged: bool,
 }
 
 /// Reads all records into `sink`, in order.
 ///
-/// What does not verify within the last flush is *torn*: the flush never ended (its pages reach the disk in any
-/// order), nobody was told that it had, and reading ends there. What does not verify before a later flush is *damage*,
-/// and the good records behind it are read too.
+/// Bytes that fail the check within the last flush are *torn*: the flush never ended (its pages reach the disk in any
+/// order), no caller got a success for it, and reading ends there. Bytes that fail before a later flush are *damage*,
+/// and the good records after them are still read.
 pub fn scan<E>(bytes: &[u8], mut sink: impl FnMut(Record) -> Result<(), E>) -> Result<Scan, E> {
     let frames = frames(bytes);
     let last_flush = frames.iter().rposition(|frame| frame.first).unwrap_or(0);
@@ -126,7 +126,7 @@ mod tests {
         (seqs, scan)
     }
 
-    /// Records 1, 2, …: one flush per item, which says how many records it has.
+    /// Records 1, 2, …: each item is a flush and says how many records it has.
     fn bytes(flushes: &[usize]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut seq = 0;

@@ -1,9 +1,9 @@
-//! Calls that a signal has interrupted: Linux ends a wait on a socket with a time limit that way, also when the whole
-//! process is stopped and goes on. The standard library repeats some of its calls itself, and not the ones used here.
+//! Repeats calls that a signal interrupted. Linux also interrupts a socket wait that has a timeout when the process is
+//! stopped and continued. The standard library repeats some of its calls, but not the ones used here.
 
 use std::io;
 
-/// Makes a call until it is not interrupted.
+/// Repeats a call until it isn't interrupted.
 pub fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

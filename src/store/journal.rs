@@ -1,13 +1,12 @@
-//! The journal: the only way to change the [`State`], and what makes an answer durable.
+//! The journal: every change of the [`State`] goes through it, and it makes changes durable before they're confirmed.
 //!
-//! Appends are grouped: whoever finds no flush under way writes and syncs for all that wait (one `fdatasync`), the
-//! others wait for it. Flushes are numbered, and everybody waits for the one that takes their own record: the end of a
-//! flush wakes those whom it served, and one of the next flush's, who leads that.
+//! Appends are grouped. A thread that finds no flush under way leads one: it writes and syncs for all waiting threads
+//! (one `fdatasync`). Flushes are numbered, and each thread waits for the flush that takes its record. The end of a
+//! flush wakes the threads that it served, and one thread of the next flush, which leads that.
 //!
-//! A record is in the state as soon as it is appended; [`Journal::keep`] returns once it is on disk. A failed write or
-//! sync ends the file it happened on, because the kernel drops what it could not write and a second sync would lie:
-//! nothing more is appended, takers of deliveries are told so, and the keeper (`compact`) begins a new file with a
-//! snapshot as soon as the disk allows.
+//! A record is in the state as soon as it's appended; [`Journal::keep`] returns once it's on disk. A failed write or
+//! sync ends the file it happened on, because the kernel drops what it could not write, and a second sync would wrongly
+//! succeed. Deliveries are then refused until the keeper (`compact`) has started a new file with a snapshot.
 //!
 //! Nothing here knows what a record means to GitHub or Sentry.
 
@@ -35,7 +34,7 @@ pub struct Journal {
     clock: Clock,
     disk: Disk,
     inner: Mutex<Inner>,
-    /// Where those wait whose flush has an even number, and an odd one: never more than two are waited for.
+    /// Where threads wait for an even-numbered flush, and for an odd-numbered one. At most two are awaited at once.
     wake: [Condvar; 2],
     state_dir: StateDir,
     compact_at: u64,
@@ -48,36 +47,36 @@ struct Inner {
     /// Bytes ever appended and bytes known to be on disk.
     appended: u64,
     durable: u64,
-    /// How far the last word on people goes.
+    /// Where the last record about people ends, counted as `appended`.
     people: u64,
     flushing: bool,
-    /// Flushes ever begun, and how far the last one goes.
+    /// Flushes ever begun, and where the last one ends, counted as `appended`.
     begun: u64,
     taken: u64,
     file: Arc<dyn OpenFile>,
     number: u64,
     size: u64,
     trouble: Trouble,
-    /// Holds that are over, until somebody tells of them.
+    /// Holds that have ended and aren't in the audit log yet.
     ended: Vec<Hold>,
 }
 
-/// Why nothing can be kept just now.
+/// Why records cannot be kept at the moment.
 #[derive(Clone, Debug, Default)]
 struct Trouble {
-    /// The error that ended the file; nothing is appended until a new one is begun.
+    /// The error that ended the file. Nothing is written until there's a new one.
     broken: Option<Arc<str>>,
     /// The disk is nearly full: deliveries are refused, so that work already taken can be finished.
     full: Option<Arc<str>>,
-    /// The process stops: nothing is appended any more.
+    /// The process is stopping: no more records are accepted.
     closed: bool,
 }
 
-/// A record could not be kept; the reason, for people.
+/// Why a record could not be kept, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotKept(pub Arc<str>);
 
-/// What a decision under the journal's lock leads to.
+/// What to do after a decision under the journal's lock.
 pub enum Entry<R> {
     /// Append these records and wait until they are on disk.
     Keep(Vec<Record>, R),
@@ -87,9 +86,9 @@ pub enum Entry<R> {
 }
 
 impl Journal {
-    /// Reads what is in a state directory and prepares to append.
+    /// Reads a state directory's journal and prepares to append.
     ///
-    /// The second value is what should be told: unfinished records cut off, damage found.
+    /// The second value is a list of warnings: unfinished records cut off, damage found.
     pub fn open(state_dir: StateDir, clock: Clock) -> Result<(Self, Vec<String>)> {
         let disk = Disk::open(&state_dir)?;
         let disk::Found { mut state, segment, broken, remarks } = disk.recover(clock.wall())?;
@@ -124,18 +123,18 @@ impl Journal {
         Ok((journal, remarks))
     }
 
-    /// A log is replaced by a snapshot when it has so many bytes, and more than twice the last snapshot's.
+    /// A snapshot replaces a log above this many bytes, or above twice the last snapshot's size if that is larger.
     pub fn compacting_at(self, compact_at: u64) -> Self {
         Self { compact_at, ..self }
     }
 
-    /// Folds what a state directory holds, without its lock and without changing anything: where no service runs.
-    /// The second value is what should be told.
+    /// Folds a state directory's journal without its lock and without changing anything, for use while no service runs.
+    /// The second value is a list of warnings.
     pub fn look(state_dir: &Path, now: Timestamp) -> Result<(State, Vec<String>)> {
         Disk::at(state_dir, Arc::new(Machine)).look(now)
     }
 
-    /// What the state directory is kept on.
+    /// The disk under the state directory.
     pub fn files(&self) -> &Arc<dyn Files> {
         &self.state_dir.files
     }
@@ -144,12 +143,12 @@ impl Journal {
         &self.clock
     }
 
-    /// Looks at the state. Short: everybody else waits meanwhile.
+    /// Reads the state. `look` must be short, because all other threads wait meanwhile.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         look(&self.inner.lock().state)
     }
 
-    /// Decides and appends in one step, so that nobody comes between the look and the record; returns when the
+    /// Decides and appends under one lock, so that nothing can change between the look and the record. Returns when the
     /// records are on disk. A delivery whose record could not be synced is forgotten again.
     pub fn decide<R>(&self, choose: impl FnOnce(&State) -> Entry<R>) -> Result<R, NotKept> {
         let mut inner = self.inner.lock();
@@ -179,13 +178,13 @@ impl Journal {
         self.decide(|_| Entry::Keep(vec![record], ()))
     }
 
-    /// Returns when everything appended so far is on disk: for whoever answers with what others have appended.
+    /// Returns when everything appended so far is on disk, for callers whose answer relies on records of other threads.
     pub fn keep_all(&self) -> Result<(), NotKept> {
         self.decide(|_| Entry::Await(()))
     }
 
-    /// Appends a record that need not survive a crash: it is written with the next flush, at the latest after a
-    /// second, or with the snapshot that ends a trouble.
+    /// Appends a record that need not survive a crash. It's written with the next flush, within a second, or with the
+    /// snapshot that ends a failure.
     pub fn note(&self, record: Record) {
         let mut inner = self.inner.lock();
         if let Err(NotKept(why)) = inner.append(record) {
@@ -193,35 +192,35 @@ impl Journal {
         }
     }
 
-    /// Returns when all that was noted of people is on disk: who they are, and in which teams they were seen. Before somebody
-    /// is put into a team: whoever leaves afterwards, unheard, can be taken out by nothing but that.
+    /// Returns when all records about people (who they are, where they were seen) are on disk. Call it before adding
+    /// somebody to a team: if no event reports that they leave later, only these records allow their removal.
     pub fn keep_people(&self) -> Result<(), NotKept> {
         let inner = self.inner.lock();
         let upto = inner.people;
         self.until_durable(inner, upto)
     }
 
-    /// The holds that are over since the last time.
+    /// The holds that have ended since the last call.
     pub fn take_ended(&self) -> Vec<Hold> {
         std::mem::take(&mut self.inner.lock().ended)
     }
 
-    /// Why deliveries can not be taken just now.
+    /// Why deliveries cannot be accepted at the moment.
     pub fn trouble(&self) -> Option<Arc<str>> {
         self.inner.lock().trouble.check(true).err().map(|NotKept(why)| why)
     }
 
-    /// Whether nothing at all can be written just now, so that no work can be done either.
+    /// Whether nothing can be written at the moment, so that no work can be done either.
     pub fn is_broken(&self) -> bool {
         self.inner.lock().trouble.broken.is_some()
     }
 
-    /// Bytes of the journal's files, and bytes that are free where they lie.
+    /// Bytes used by the journal's files, and bytes free on their file system.
     pub fn space(&self) -> io::Result<(u64, u64)> {
         self.disk.space()
     }
 
-    /// Writes what is pending; nothing is appended from then on.
+    /// Writes what is pending. No more records are accepted from then on.
     pub fn close(&self) {
         let mut inner = self.inner.lock();
         inner.trouble.closed = true;
@@ -231,10 +230,9 @@ impl Journal {
         }
     }
 
-    // A thread that panicked while it held the lock has left no half-applied record: `apply` is total and the
-    // flags are set back outside of it.
+    // A panic under the lock leaves no half-applied record: `apply` is total, and no flag changes while it runs.
 
-    /// Where those wait whose record goes with that flush.
+    /// Where threads wait for that flush.
     fn wake_of(&self, flush: u64) -> &Condvar {
         let [even, odd] = &self.wake;
         if flush.is_multiple_of(2) {
@@ -248,19 +246,19 @@ impl Journal {
         self.wake_of(flush).wait(inner)
     }
 
-    /// For everybody to look again.
+    /// Makes all waiting threads look again.
     fn wake_all(&self) {
         self.wake.iter().for_each(Condvar::notify_all);
     }
 
-    /// Waits until everything up to `upto` is on disk; leads a flush if nobody does.
+    /// Waits until everything up to `upto` is on disk. Leads a flush if no other thread does.
     fn until_durable(&self, mut inner: MutexGuard<'_, Inner>, upto: u64) -> Result<(), NotKept> {
         while inner.durable < upto {
             if let Some(why) = &inner.trouble.broken {
                 return Err(NotKept(why.clone()));
             }
             if !inner.flushing {
-                // All that is pending goes with it, and so does what is waited for.
+                // This flush takes all that is pending, so everything up to `upto` as well.
                 return self.flush(inner);
             }
             let flush = inner.flush_of(upto);
@@ -269,7 +267,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Leads: writes and syncs all that is pending, with the lock given up meanwhile, and while the others are woken.
+    /// Leads a flush: writes and syncs all that is pending. The lock isn't held while writing or waking.
     fn flush(&self, mut inner: MutexGuard<'_, Inner>) -> Result<(), NotKept> {
         let batch = inner.begin_flush();
         let flush = inner.begun;
@@ -313,7 +311,7 @@ fn received(record: &Record) -> Option<Seq> {
 }
 
 impl Inner {
-    /// Applies a record and puts it in line for the disk.
+    /// Applies a record and queues it for the next flush.
     fn append(&mut self, record: Record) -> Result<(), NotKept> {
         let before = self.pending.len();
         if let Err(error) = frame::encode(&record, before == 0, &mut self.pending) {
@@ -329,7 +327,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Takes all that is pending; until `end_flush`, nobody else writes.
+    /// Takes all that is pending. No other thread writes until `end_flush`.
     fn begin_flush(&mut self) -> Batch {
         self.flushing = true;
         self.begun += 1;
@@ -338,7 +336,7 @@ impl Inner {
         Batch { bytes, upto: self.appended, at: self.size, file: self.file.clone() }
     }
 
-    /// The flush that takes what was appended up to there: the one under way or the next.
+    /// The number of the flush that takes what was appended up to `upto`: the one under way, or the next.
     fn flush_of(&self, upto: u64) -> u64 {
         if self.flushing && upto <= self.taken {
             self.begun
@@ -365,7 +363,7 @@ impl Inner {
         self.size = segment.size;
     }
 
-    /// Nothing more goes into this file. What was in line for it is in the state, and so in the next snapshot.
+    /// Stops using this file. Its pending records are in the state, and so in the next snapshot.
     fn break_off(&mut self, error: &io::Error) {
         let why = format!("cannot write the journal: {error}");
         log::error!("journal: {why}; refusing deliveries until it can be written");

@@ -1,4 +1,4 @@
-//! What stays on this machine's disk: the journal and the audit log, and what both of them need. Nothing else writes files.
+//! Everything kept on disk: the journal, the audit log and their helpers. The service writes files only through them.
 
 pub mod actor;
 pub mod audit;

@@ -1,10 +1,10 @@
-//! A state directory stays its owner's, also where root has used it while no service ran.
+//! Keeps a state directory its owner's, even if root used it while no service was running.
 //!
-//! Commands are typed as root. What they make beside a service that is stopped would be root's, and the service could not
-//! write to it at its next start: a service manager leaves a folder as it is that belongs to the right user already.
+//! Operators run commands as root. While the service is stopped, the files that a command makes would be root's, and
+//! the service could not write to them later: a service manager leaves a folder alone that already has the right owner.
 //!
-//! Who owns the folder may be anybody, and may put anything into it meanwhile. So nothing is followed, and only what
-//! root itself has made there, and what stands nowhere else, changes hands.
+//! The owner isn't trusted, and may put anything into the folder meanwhile. So no link is followed, and only folders
+//! that root owns, and files that root owns and that have no other hard link, change hands.
 
 use std::fs::File;
 use std::io;
@@ -16,17 +16,17 @@ use rustix::fs::{fchown, openat, Dir, Gid, Mode, OFlags, Uid, CWD};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// Folders in folders: the state directory has one level of them.
+/// How many levels of subfolders are entered; the state directory has one.
 const DEPTH: usize = 2;
 
-/// Gives the owner of a state directory what root has made in it. Whoever is not root has nothing to give.
+/// Gives a state directory's owner the files that root made in it. Does nothing unless root runs it.
 pub fn give_back(dir: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
     let folder = match openat(CWD, dir, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(folder) => File::from(folder),
-        // It was looked for, and is not there.
+        // There's no state directory.
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -45,7 +45,7 @@ fn give(folder: &OwnedFd, owner: (Uid, Gid), depth: usize) -> io::Result<()> {
             continue;
         }
         let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        // A symbolic link, a socket, or gone: nothing of ours.
+        // A symbolic link, a socket, or removed meanwhile: not ours.
         let Ok(found) = openat(folder, name, how, Mode::empty()) else { continue };
         let found = File::from(found);
         let meta = found.metadata()?;
@@ -85,7 +85,7 @@ mod tests {
             let meta = fs::symlink_metadata(dir.join(file)).unwrap();
             (meta.uid(), meta.gid())
         };
-        // Root's own folder is left to root.
+        // A folder that belongs to root stays root's.
         give_back(&state).unwrap();
         assert_eq!(owner("state/lock"), (0, 0));
         chown(&state, Some(61_184), Some(61_186)).unwrap();

@@ -1,4 +1,4 @@
-//! The state directory: where it lies, on what, and that no second process uses it.
+//! The state directory: its path, its disk, and the lock that keeps a second process out.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,22 +7,22 @@ use std::sync::Arc;
 use super::files::{Files, Machine};
 use crate::error::{Context, Error, Result};
 
-/// A state directory, for as long as this is kept.
+/// A claimed state directory. Dropping this releases its lock.
 #[derive(Debug)]
 pub struct StateDir {
     pub path: PathBuf,
     pub files: Arc<dyn Files>,
-    // Held for its lock alone.
+    // Kept open only for its lock.
     _lock: Option<File>,
 }
 
 impl StateDir {
-    /// One on the machine's disk, with the exclusive lock that keeps a second process out.
+    /// A state directory on the machine's disk, with an exclusive lock that keeps a second process out.
     pub fn claim(path: &Path) -> Result<Self> {
         Ok(Self { path: path.into(), files: Arc::new(Machine), _lock: Some(lock(path)?) })
     }
 
-    /// One on another disk, which nobody else knows of.
+    /// A state directory on another disk, which no other process knows.
     pub fn on(files: Arc<dyn Files>, path: &Path) -> Self {
         Self { path: path.into(), files, _lock: None }
     }

@@ -1,4 +1,4 @@
-//! What lanes hold, for people: why it is not done yet, and when it is tried next.
+//! The hints of the lanes, for people: why each isn't done yet, and when it's tried next.
 
 use std::time::Instant;
 
@@ -12,16 +12,16 @@ pub struct Entry {
     pub key: LaneKey,
     /// The delivery that it comes from.
     pub delivery: Option<Seq>,
-    /// What led to it.
+    /// Its event, or another cause.
     pub event: &'static str,
-    /// Why it is not done yet, once it was tried.
+    /// Why it isn't done yet, if it was tried.
     pub put_off: Option<PutOff>,
     /// When it is tried, or tried again; `None` while it is being worked on.
     pub next: Option<Instant>,
 }
 
 impl Lanes {
-    /// Those hints of all lanes that `is_it` asks for, by the delivery that they come from and whether they were put off.
+    /// The hints of all lanes that `is_it` selects, by the delivery that they come from and whether they were put off.
     pub fn entries(&self, is_it: impl Fn(Option<Seq>, bool) -> bool) -> Vec<Entry> {
         let (now, inner) = (self.clock.now(), self.inner.lock());
         let mut entries = Vec::new();
@@ -30,7 +30,7 @@ impl Lanes {
                 lane.hints.iter().filter(|hint| is_it(hint.seq_of_delivery(), hint.put_off.is_some()));
             let first = entries.len();
             entries.extend(chosen.map(|hint| Entry::of(*key, hint, Some(lane.next_try(hint)))));
-            // What came while the whole lane rests waits for the same.
+            // Hints that arrive while the whole lane rests wait for the same reason.
             if lane.not_before.is_some_and(|at| at > now) {
                 let why = lane.hints.iter().find_map(|hint| hint.put_off.as_ref());
                 for entry in entries.iter_mut().skip(first).filter(|entry| entry.put_off.is_none()) {
@@ -79,20 +79,20 @@ mod tests {
         assert_eq!((entry.key, entry.event, entry.next), (TEAM, "reconcile", Some(due)));
         assert_eq!(entry.put_off.map(|known| known.why.to_string()), Some("no answer".into()));
         assert_eq!(lanes.entries(|_, _| true).len(), 2);
-        // A lane that rests as a whole is not tried before its time.
+        // A lane that rests as a whole isn't tried before its time.
         let job = lanes.take().unwrap();
         let mut left = job.hints[0].clone();
         left.put_off("down", Timestamp(8));
         lanes.finish(job.ticket(), vec![left], Some(Duration::from_secs(500)));
         let next = shown().into_iter().find(|entry| entry.key == OTHER).and_then(|entry| entry.next).unwrap();
         assert!(next > due, "not before the lane's rest is over");
-        // What comes meanwhile rests with it, for the same reason.
+        // Hints that arrive meanwhile rest with it, for the same reason.
         lanes.add(OTHER, hint(4, 4));
         let all = lanes.entries(|_, _| true);
         let resting =
             all.iter().filter(|entry| entry.key == OTHER).map(|entry| entry.put_off.as_ref().unwrap());
         assert_eq!(resting.map(|known| &*known.why).collect::<Vec<_>>(), ["down", "down"]);
-        // Being tried again, it is still known why it was not done.
+        // While it's being tried again, the reason is still shown.
         lanes.add(TEAM, hint(3, 3));
         let job = lanes.take().unwrap();
         assert_eq!(seqs(&job), [1, 3]);

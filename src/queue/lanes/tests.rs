@@ -85,7 +85,7 @@ fn a_comparisons_share_waits_for_what_is_due_and_not_for_what_is_put_off() {
     lanes.add(TEAM, hint(1, 1));
     let job = lanes.take().unwrap();
     assert_eq!(seqs(&job), [1]);
-    // It waits for a slug that nobody may ever give up.
+    // It waits for a slug that may never be given up.
     lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
     lanes.finish(job.ticket(), vec![later(hint(1, 1), false)], None);
     let job = lanes.take().unwrap();
@@ -95,7 +95,7 @@ fn a_comparisons_share_waits_for_what_is_due_and_not_for_what_is_put_off() {
     assert_eq!(lanes.waits(), [(GithubTeamId(1), GithubTeamId(2))]);
     let job = lanes.take().unwrap();
     assert_eq!(seqs(&job), [1, 2]);
-    // A share that gets it the slug ends the waiting.
+    // A share that gets the team its slug ends the wait.
     lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
     lanes.finish(job.ticket(), vec![later(hint(1, 1), false)], None);
     let job = lanes.take().unwrap();
@@ -154,7 +154,7 @@ fn exactly_one_of_a_circle_of_waiting_teams_is_told_to_break_it() {
     assert!(!lanes.wait_for(teams[1], teams[2]));
     assert!(lanes.wait_for(teams[2], teams[0]));
     drop(jobs);
-    // A team that waits into somebody else's circle does not close one.
+    // A team that starts to wait for a member of an existing circle doesn't close one.
     lanes.add(LaneKey::Team(GithubTeamId(4)), hint(1, 1));
     let _job = lanes.take();
     assert!(!lanes.wait_for(GithubTeamId(4), teams[0]));
@@ -164,14 +164,14 @@ fn exactly_one_of_a_circle_of_waiting_teams_is_told_to_break_it() {
 fn a_slug_given_up_wakes_whoever_waits_even_in_between() {
     let lanes = Lanes::default();
     lanes.add(TEAM, hint(1, 1));
-    // Given up after the wait was noted and the lane is idle.
+    // The slug is given up after the wait was noted, while the lane is idle.
     let job = lanes.take().unwrap();
     lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
     let ticket = job.ticket();
     lanes.finish(ticket, vec![later(hint(1, 1), false)], None);
     assert_eq!(lanes.waits(), [(GithubTeamId(1), GithubTeamId(2))]);
     lanes.moved(GithubTeamId(2));
-    // Given up while the job still runs.
+    // The slug is given up while the job still runs.
     let job = lanes.take().unwrap();
     lanes.moved(GithubTeamId(2));
     lanes.wait_for(GithubTeamId(1), GithubTeamId(2));
@@ -234,7 +234,7 @@ fn all_workers_are_woken_for_as_many_jobs() {
         for _ in 0..8 {
             scope.spawn(|| {
                 let job = lanes.take().unwrap();
-                // It comes to its end only if each of the others has one too.
+                // The barrier opens only if each of the others has a job too.
                 together.wait();
                 lanes.finish(job.ticket(), Vec::new(), None);
             });
@@ -251,12 +251,12 @@ fn what_failed_is_tried_again_when_all_begins_anew_although_it_was_still_at_work
     lanes.begin_anew();
     let job = lanes.take().unwrap();
     assert_eq!(seqs(&job), [1]);
-    // It meets the old token's refusal before, and is put off after.
+    // The job meets the old token's refusal before this, and is put off after it.
     lanes.begin_anew();
     lanes.finish(job.ticket(), vec![later(hint(1, 1), false)], Some(Duration::from_secs(100)));
     let job = lanes.take().unwrap();
     assert_eq!(seqs(&job), [1]);
-    // What looks again on purpose, because the host's replicas lag, is not hurried.
+    // A second look, which waits on purpose for the host's lagging replicas, isn't brought forward.
     lanes.add(OTHER, later(hint(2, 2), true));
     lanes.begin_anew();
     lanes.finish(job.ticket(), Vec::new(), None);

@@ -1,18 +1,18 @@
-//! Request heads: what the gate lets through, and what it answers to the rest. Pure.
+//! Request heads: which ones the gate lets through, and its answer to the others. Pure.
 //!
-//! The rules are stricter than HTTP's, because everything they allow is then read by a parser without limits: one
-//! length at the most, digits only; no transfer coding; ASCII only; three methods. They are for what is read: headers
-//! that nobody here looks at, and a query, are dropped whatever they hold. Proxies put the names of cities and people there.
+//! The rules are stricter than HTTP's, because a parser without limits then reads everything they allow: at most one
+//! length, digits only; no transfer coding; ASCII only; three methods. They apply to headers that are used. Other
+//! headers, and a query, are dropped whatever they contain: proxies put the names of cities and people there.
 
 use std::fmt;
 
-/// A head is complete within this many bytes.
+/// The largest head in bytes.
 pub const HEAD_LIMIT: usize = 16 << 10;
-/// GitHub's events are 2 to 10 KB.
+/// The largest body in bytes. GitHub's events are 2 to 10 KB.
 pub const BODY_LIMIT: usize = 1 << 20;
 const HEADERS: usize = 64;
 const TARGET_LIMIT: usize = 1024;
-/// More digits than this are no length but an attack on whoever multiplies them.
+/// The most digits of a length. More would be an attempt to make arithmetic overflow.
 const LENGTH_DIGITS: usize = 18;
 
 /// A head that may pass.
@@ -22,7 +22,7 @@ pub struct Head {
     pub method: Method,
     /// The path, without a query; begins with a slash.
     pub target: String,
-    /// The headers that are handed on, in lower case.
+    /// The headers that are passed on, in lower case.
     pub headers: Vec<(String, String)>,
     /// How many bytes of body follow.
     pub length: usize,
@@ -32,11 +32,11 @@ pub struct Head {
     pub expects_continue: bool,
 }
 
-/// The methods that anything here answers.
+/// The methods that the service answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Get,
-    /// Reads without the body.
+    /// GET without the answer's body.
     Head,
     Post,
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// Why a request does not pass: for whoever sent it, or set up who did.
+/// Why a request is refused, for its sender or the person who set that up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub status: u16,
@@ -59,32 +59,32 @@ pub struct Refusal {
     pub fix: &'static str,
 }
 
-/// The fix of whatever GitHub itself never sends.
+/// The fix for requests that GitHub itself never sends.
 pub const ITSELF: &str = "send deliveries from GitHub, through a proxy that speaks plain HTTP/1.1";
-/// The fix of what is too large.
+/// The fix for bodies that are too large.
 const FEWER: &str =
     "choose only Memberships, Organizations and Teams in the webhook's settings: those payloads are small";
-/// The fix of a body without a length, which GitHub always sends.
+/// The fix for a body without a length, which GitHub always sends.
 const BUFFER: &str = "make the proxy in front buffer whole requests, so that it can send their length";
-/// The fix of a head that a proxy has made too large.
+/// The fix for a head that a proxy has made too large.
 pub const SMALLER: &str = "make the proxy in front add fewer and shorter headers";
 
 fn refuse<T>(status: u16, sentence: impl Into<String>, fix: &'static str) -> Result<T, Refusal> {
     Err(Refusal { status, sentence: sentence.into(), fix })
 }
 
-/// Where the head ends in `bytes`, looking from `from` on; the length includes the empty line.
+/// Where the head in `bytes` ends, including the empty line. `from` is how far earlier calls have searched.
 pub fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     let from = from.saturating_sub(3);
     bytes.get(from..)?.windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
 }
 
-/// Whether these first bytes can begin a request at all: TLS and other protocols are told at once.
+/// Whether these first bytes can begin a request at all. TLS and other protocols are refused at once.
 pub fn may_begin(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(u8::is_ascii_uppercase)
 }
 
-/// What passes on to whoever answers. Nothing else is looked at behind the gate.
+/// The headers that are passed on. The code behind the gate looks at no others.
 const HANDED_ON: [&str; 6] = [
     "host",
     "content-type",
@@ -94,7 +94,7 @@ const HANDED_ON: [&str; 6] = [
     "x-github-hook-id",
 ];
 
-/// What says where a request ends and how it is to be answered. No doubt about these is let pass.
+/// The headers that say where a request ends and how to answer it. Doubtful values are refused.
 const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "connection", "expect"];
 
 /// Reads a whole head, the empty line included.
@@ -170,7 +170,7 @@ fn headers(method: Method, target: String, is_old: bool, all: &[httparse::Header
     Ok(head)
 }
 
-/// The value of a header that is read.
+/// The value of a header that is used; only ASCII without control characters.
 fn plain<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, Refusal> {
     let Some(value) = std::str::from_utf8(value).ok().filter(|value| value.is_ascii()) else {
         return refuse(400, format!("the header {name} contains bytes that are not ASCII"), ITSELF);
@@ -300,7 +300,7 @@ mod tests {
                 assert_eq!(parse(&head).unwrap_err().status, 400, "{name}: {value:?}");
             }
         }
-        // A name that is not quite one is no header that may be dropped: somebody in front may read it as one.
+        // A header with a malformed name can't be dropped: a proxy in front may read it as a valid one.
         for line in [
             "Transfer-Encoding : chunked",
             "Transfer-Encoding\t: chunked",

@@ -1,8 +1,8 @@
-//! What stands between outside bytes and tiny_http.
+//! The gate between outside connections and tiny_http.
 //!
 //! tiny_http has no limits and no timeouts, and one anonymous request can end it. A fixed number of threads accepts
-//! connections here, reads each request whole under absolute deadlines and byte limits, and only then hands it on.
-//! No read without a deadline, no buffer without a limit; the number of threads is the number of connections.
+//! connections here, reads each request whole under absolute deadlines and byte limits, and only then passes it on.
+//! Every read has a deadline and every buffer a limit. Each thread serves one connection at a time.
 
 pub mod head;
 pub mod relay;
@@ -23,31 +23,31 @@ use socket::{Listener, Stream};
 use crate::lock::Mutex;
 use crate::status::metrics::AtGate;
 
-/// A whole head comes within this time, the first byte included.
+/// How long a whole head may take. On a new connection, that includes the wait for the first byte.
 const HEAD: Duration = Duration::from_secs(5);
-/// A whole body comes within this time. GitHub itself gives up after 10 s.
+/// How long a whole body may take. GitHub itself gives up after 10 s.
 const BODY: Duration = Duration::from_secs(10);
-/// An answer is taken within this time.
+/// How long a client may take to read an answer.
 const WRITE: Duration = Duration::from_secs(5);
 /// How long a kept connection may be idle.
 const IDLE: Duration = Duration::from_secs(5);
-/// While no thread is free: how long a connection may be silent before its first byte,
+/// While no thread is free: how long a connection may be silent before its first byte.
 const BUSY_SILENCE: Duration = Duration::from_millis(50);
-/// how long within a request, be it head or body: a thousand such connections are sent away within 1.2 s,
+/// While no thread is free: how long a connection may be silent within a request. A thousand such close within 1.2 s.
 const BUSY_PAUSE: Duration = Duration::from_millis(75);
-/// and how long the whole request may take.
+/// While no thread is free: how long a whole request may take.
 const BUSY_WHOLE: Duration = Duration::from_millis(500);
-/// How often a thread that waits looks whether others do.
+/// How often a waiting thread checks whether no thread is free.
 const LOOK: Duration = Duration::from_millis(25);
-/// When the process stops: how long a new connection may still be silent.
+/// While the process stops: how long a new connection may be silent.
 const STOP_SILENCE: Duration = Duration::from_millis(500);
-/// After a refusal, so much of what is still coming is read, for so long, that the peer sees the answer, not a reset. A
-/// proxy passes on what is a little too long, and makes a 502 of a reset in the middle of it.
+/// After a refusal, this many bytes are still read, for at most `LINGER`, so that the peer sees the answer and not a
+/// reset. A proxy forwards a request that is slightly too long, and turns a reset in the middle into a 502.
 const LINGER_BYTES: usize = 2 * head::BODY_LIMIT;
 const LINGER: Duration = Duration::from_secs(3);
-/// And no longer than this once nothing comes.
+/// How long to linger while nothing arrives.
 const LINGER_SILENCE: Duration = Duration::from_millis(500);
-/// The fix of what comes too slowly.
+/// The fix for a request that comes too slowly.
 const LATE: &str = "look at the network and the proxy in front, then redeliver it";
 /// The stack of a gate's thread: parsing and copying need little.
 const STACK: usize = 256 << 10;
@@ -57,14 +57,14 @@ pub struct Gate {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What a gate is to be like.
+/// A gate's settings.
 pub struct Options {
-    /// `public` or `admin`: told to whoever answers.
+    /// `public` or `admin`, which is passed on with each request.
     pub name: &'static str,
     /// How many connections at once.
     pub threads: usize,
     pub inner: PathBuf,
-    /// Bytes of bodies at once, over all gates.
+    /// Bytes of request bodies at once, over all gates.
     pub budget: Arc<Budget>,
 }
 
@@ -77,7 +77,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// As they are now.
     pub fn now(&self) -> AtGate {
         let [passed, refused, shed] =
             [&self.passed, &self.refused, &self.shed].map(|count| count.load(Ordering::Relaxed));
@@ -88,21 +87,21 @@ impl Counts {
 struct Shared {
     options: Options,
     listener: Listener,
-    /// Only one thread waits in `accept`: the others cost neither wake-ups nor descriptors.
+    /// Only one thread waits in `accept`. The others cost neither wake-ups nor descriptors.
     accepting: Mutex<()>,
     busy: AtomicUsize,
-    /// How many there are to be busy: as many as asked for, unless the system refused some.
+    /// How many threads there are: as many as asked for, unless the system refused some.
     n_threads: AtomicUsize,
     stop: AtomicBool,
-    /// Nobody listened on tiny_http's socket.
+    /// Whether no server was listening on tiny_http's socket.
     missed: AtomicBool,
     counts: Counts,
 }
 
-/// Bytes that may still be taken.
+/// Bytes that may still be claimed.
 pub struct Budget(AtomicUsize);
 
-/// Bytes that were taken, given back when dropped.
+/// Claimed bytes, given back when dropped.
 struct Claim<'a>(&'a Budget, usize);
 
 impl Budget {
@@ -123,7 +122,7 @@ impl Drop for Claim<'_> {
 }
 
 impl Gate {
-    /// Starts the threads. Fewer than asked for are enough to go on with; none is an error.
+    /// Starts the threads. Fewer than asked for are enough, but it's an error if there is none at all.
     pub fn open(listener: Listener, options: Options) -> io::Result<Self> {
         let wanted = options.threads;
         let shared = Arc::new(Shared {
@@ -161,17 +160,17 @@ impl Gate {
         &self.shared.counts
     }
 
-    /// Whether nobody was found behind it since it was last asked: tiny_http has died.
+    /// Whether tiny_http was found dead since the last call.
     pub fn finds_nobody(&self) -> bool {
         self.shared.missed.swap(false, Ordering::Relaxed)
     }
 
-    /// Stops accepting. Connections that are being answered go on.
+    /// Stops accepting. Requests under way are still answered.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until everybody is answered, at the most until `deadline`; whether that was so.
+    /// Waits until all threads have ended, but not past `deadline`. Returns whether they have.
     pub fn wait_until_idle(&self, deadline: Instant) -> bool {
         while Instant::now() < deadline {
             if self.threads.iter().all(JoinHandle::is_finished) {
@@ -182,7 +181,7 @@ impl Gate {
         false
     }
 
-    /// A request of the health path through this gate and tiny_http: whether it came back in time.
+    /// Sends a health request through this gate and tiny_http. Returns whether it was answered in time.
     pub fn is_alive(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         let ask = || -> io::Result<bool> {
@@ -228,7 +227,7 @@ impl Shared {
                         buffer = Vec::new();
                     }
                 }
-                // The descriptor table is full, say: that passes.
+                // For example, the descriptor table is full. That passes.
                 Err(error) => {
                     if !told {
                         log::error!("gate: failed to accept a connection: {error}");
@@ -244,13 +243,13 @@ impl Shared {
         self.busy.load(Ordering::Acquire) >= self.n_threads.load(Ordering::Acquire)
     }
 
-    /// A kept connection occupies a thread: only while most are free.
+    /// A kept connection occupies a thread, so it's kept only while at least half of them are free.
     fn may_keep(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
             && self.busy.load(Ordering::Acquire) * 2 <= self.n_threads.load(Ordering::Acquire)
     }
 
-    /// One connection, until one side closes it.
+    /// Serves one connection until one side closes it.
     fn serve(&self, mut stream: Stream, buffer: &mut Vec<u8>) {
         buffer.clear();
         let mut kept = false;
@@ -268,7 +267,7 @@ impl Shared {
                     }
                     return;
                 }
-                // All that came was read, so the answer arrives without waiting for anything.
+                // Everything that came was read, so the answer arrives without lingering.
                 Err(End::Shed(reply)) => {
                     self.counts.refused.fetch_add(1, Ordering::Relaxed);
                     let _ = stream.write_by(&render(&reply, false), Instant::now() + WRITE);
@@ -284,7 +283,7 @@ impl Shared {
         }
     }
 
-    /// One request and its answer; whether the connection is kept.
+    /// Answers one request. Returns whether the connection is kept.
     fn one(&self, stream: &mut Stream, buffer: &mut Vec<u8>, kept: bool) -> Result<bool, End> {
         let (end, began) = self.read_head(stream, buffer, kept)?;
         let bytes = buffer.get(..end).unwrap_or_default();
@@ -323,7 +322,7 @@ impl Shared {
         Ok(keep)
     }
 
-    /// Reads until a head is complete; where it ends, and when the request began.
+    /// Reads until a head is complete. Returns where it ends, and when the request began.
     fn read_head(
         &self,
         stream: &mut Stream,
@@ -357,7 +356,7 @@ impl Shared {
             match self.read_patiently(stream, &mut chunk[..room], began, silence) {
                 Ok(0) | Err(Unread::Broken) => return Err(End::Closed),
                 Ok(n) => {
-                    // How long a kept connection was idle does not count as its next request's time.
+                    // A kept connection's idle time doesn't count for its next request.
                     if buffer.is_empty() && kept {
                         began = Instant::now();
                     }
@@ -369,7 +368,7 @@ impl Shared {
         }
     }
 
-    /// Reads until `length` bytes are there of a body whose request began then.
+    /// Reads until `length` bytes of a body are there. `request` is when its request began.
     fn read_body(
         &self,
         stream: &mut Stream,
@@ -390,8 +389,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads with an eye on the others: while nobody is free, the silent and the slow have to go. So have the silent
-    /// when the process stops.
+    /// Reads, with less patience when others need it: while no thread is free, silent and slow connections end early,
+    /// and while the process stops, silent ones do.
     fn read_patiently(
         &self,
         stream: &mut Stream,
@@ -407,7 +406,7 @@ impl Shared {
         };
         let asked = Instant::now();
         loop {
-            // Looked at first: whoever sends a byte now and then is not silent, but slow.
+            // Checked first: a peer that sends a byte now and then isn't silent, but slow.
             let slow = silence.request(began).is_some_and(|request| request.elapsed() >= BUSY_WHOLE);
             if (slow || asked.elapsed() >= busy) && self.nobody_is_free() {
                 self.counts.shed.fetch_add(1, Ordering::Relaxed);
@@ -424,7 +423,7 @@ impl Shared {
         }
     }
 
-    /// Closes so that the peer can still read the answer; not for long while others wait for this thread.
+    /// Closes so that the peer can still read the answer. This is quicker while no thread is free.
     fn linger(&self, stream: &mut Stream) {
         stream.finish_writing();
         let began = Instant::now();
@@ -445,24 +444,24 @@ impl Shared {
     }
 }
 
-/// What a connection is silent before.
+/// Where in its requests a connection is silent.
 #[derive(Clone, Copy)]
 enum Silence {
-    /// Its first byte. When the process stops, it may still be on its way.
+    /// Before its first byte, which may still be on its way when the process stops.
     New,
-    /// A further request, which may never come.
+    /// Before a further request, which may never come.
     Kept,
-    /// The rest of a head.
+    /// Within a head.
     Within,
-    /// The rest of a body whose request began then.
+    /// Within a body.
     Body {
-        /// With the first byte of its head.
+        /// When its request began: a connection's first one when it was accepted, a later one with its first byte.
         request: Instant,
     },
 }
 
 impl Silence {
-    /// When the request began that is being read, if one is.
+    /// When the request that is being read began, if there is one.
     fn request(self, began: Instant) -> Option<Instant> {
         match self {
             Silence::New | Silence::Kept => None,
@@ -472,11 +471,11 @@ impl Silence {
     }
 }
 
-/// Why there is nothing more to read.
+/// Why reading ended.
 enum Unread {
     Broken,
     Late,
-    /// Others need the thread more.
+    /// The thread is needed for other connections.
     Shed,
 }
 
@@ -495,7 +494,7 @@ impl Unread {
 enum End {
     Closed,
     Refused(Reply),
-    /// Refused by somebody who is needed elsewhere.
+    /// Refused because the thread is needed for other connections.
     Shed(Reply),
 }
 

@@ -1,10 +1,10 @@
-//! Hands a complete request to tiny_http over its private Unix socket and brings the answer back.
+//! Passes a complete request to tiny_http over its private Unix socket and reads the answer.
 //!
-//! A fresh connection each time: tiny_http loses kept ones when many come at once. What that costs, in processor time of the
-//! process per delivery beside bare tiny_http with the same HMAC and append (8 KiB, 32 connections, 2 cores, means of four
-//! runs side by side): 2.0 times as much where each delivery has a connection of its own, as behind nginx and Caddy, and 2.5
-//! times for kept ones. With kept connections to tiny_http it would be 1.75 and 2.0 times. The rest is the way itself: one
-//! more thread to wake for the request, and for its answer.
+//! Each request gets a fresh connection, because tiny_http loses kept ones when many come at once. The cost was
+//! measured as the process's CPU time per delivery, compared with bare tiny_http with the same HMAC and append (8 KiB,
+//! 32 connections, 2 cores, means of four runs side by side). It is 2.0 times as much where each delivery has its own
+//! connection, as behind nginx and Caddy, and 2.5 times for kept ones. With kept connections to tiny_http it would be
+//! 1.75 and 2.0 times. The rest is the relay itself: one more thread to wake for the request, and for its answer.
 
 use std::fmt::Write as _;
 use std::io::{self, IoSlice, Read, Write};
@@ -17,30 +17,30 @@ use std::time::{Duration, Instant};
 use super::head::{Head, Method};
 use crate::store::interrupted::retried;
 
-/// The header that tells tiny_http's workers through which gate a request came. Never handed on from outside.
+/// The header that names the gate through which a request came. It's never passed on from outside.
 pub const GATE_HEADER: &str = "x-gate";
 
-/// A delivery's answer waits for a flush to disk; everything else is quicker.
+/// How long an answer may take. A delivery's answer waits for a flush to disk; everything else is quicker.
 pub const ANSWER: Duration = Duration::from_secs(30);
-/// How long it may be away when it has died, and how often it is looked for.
+/// How long to wait for a replacement when tiny_http has died, and how often to look for it.
 const REPLACED: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(20);
-/// A status page of thousands of entries; nothing here is larger.
+/// The largest answer in bytes: a status page of thousands of entries.
 const ANSWER_LIMIT: usize = 8 << 20;
 
 /// An answer as it goes out.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
-    /// Everything but length and connection.
+    /// All headers except content-length and those about the connection.
     pub headers: Vec<(String, String)>,
-    /// The body; empty for HEAD, whose length is kept apart.
+    /// The body; empty for HEAD, whose answer still has a `length`.
     pub body: Vec<u8>,
     pub length: usize,
 }
 
-/// Connects to tiny_http. While nobody listens, which `missed` is set to tell, it tries for a while: another one takes
-/// the place of one that has died.
+/// Connects to tiny_http. If no server is listening, it sets `missed` and tries for a while, because a dead server is
+/// replaced.
 pub fn connect(inner: &Path, missed: &AtomicBool) -> io::Result<UnixStream> {
     let until = Instant::now() + REPLACED;
     loop {
@@ -61,7 +61,7 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
 }
 
-/// Asks tiny_http. An error means that it did not answer.
+/// Sends a request to tiny_http and reads the answer. An error means that there is none.
 pub fn ask(mut stream: UnixStream, gate: &str, head: &Head, body: &[u8]) -> io::Result<Reply> {
     stream.set_write_timeout(Some(ANSWER))?;
     stream.set_read_timeout(Some(ANSWER))?;
@@ -81,14 +81,14 @@ pub fn ask(mut stream: UnixStream, gate: &str, head: &Head, body: &[u8]) -> io::
     parse(&answer, head.method).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// In one call where that is possible: tiny_http then wakes once, and finds all that it needs.
+/// Writes both in one call if possible. tiny_http then wakes once, and finds all that it needs.
 fn write_both(stream: &mut UnixStream, head: &[u8], body: &[u8]) -> io::Result<()> {
     let written = retried(|| stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]))?;
     stream.write_all(head.get(written..).unwrap_or_default())?;
     stream.write_all(body.get(written.saturating_sub(head.len())..).unwrap_or_default())
 }
 
-/// Reads until the answer is whole by its own length, and not until tiny_http has closed, which it does by and by.
+/// Reads until the answer has its full length. It doesn't wait until tiny_http closes, because that takes longer.
 fn read_answer(stream: &mut UnixStream, answer: &mut Vec<u8>, method: Method) -> io::Result<()> {
     let mut chunk = [0; 4096];
     let mut end = None;
@@ -106,7 +106,7 @@ fn read_answer(stream: &mut UnixStream, answer: &mut Vec<u8>, method: Method) ->
     Ok(())
 }
 
-/// Where the answer ends, once its head is there; `None` too if it does not say.
+/// Where the answer ends, once its head is there; also `None` if the head has no length.
 fn end_of_answer(answer: &[u8], method: Method) -> Option<usize> {
     let mut slots = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut slots);
@@ -128,7 +128,7 @@ fn parse(answer: &[u8], method: Method) -> Option<Reply> {
         let (name, value) = (header.name.to_ascii_lowercase(), std::str::from_utf8(header.value).ok()?);
         match name.as_str() {
             "content-length" if method == Method::Head => reply.length = value.parse().ok()?,
-            // An answer that was cut off is no answer.
+            // An answer that was cut off doesn't count.
             "content-length" if value.parse() != Ok(reply.body.len()) => return None,
             "content-length" | "connection" | "transfer-encoding" | "keep-alive" => {}
             _ => reply.headers.push((name, value.into())),

@@ -1,4 +1,4 @@
-//! Listeners and connections, TCP and Unix alike: binding, inheriting from systemd, accepting with a way to stop.
+//! TCP and Unix listeners and connections: binding, inheriting from systemd, accepting so that it can be stopped.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -14,14 +14,14 @@ use crate::config::Environment;
 use crate::error::{Context, Error, Result};
 use crate::store::interrupted::retried;
 
-/// Connections that the kernel keeps waiting; std's own 128 overflow in a burst, and a client then waits a second.
+/// How many connections the kernel queues; std's own 128 overflow in a burst, and a client then waits a second.
 const BACKLOG: i32 = 1024;
-/// How long `accept` sleeps at a time, to look whether the process stops.
+/// How long `accept` waits at a time, so that its caller can check whether the process stops.
 const ACCEPT: Duration = Duration::from_millis(200);
 
 pub enum Listener {
     Tcp(TcpListener),
-    /// A Unix socket; the path is removed at the end if it was ours.
+    /// A Unix socket, and its path if this process made it. The path is removed at the end.
     Unix(UnixListener, Option<PathBuf>),
 }
 
@@ -30,7 +30,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// Binds what the configuration names. `mode` is for Unix sockets.
+/// Binds a configured address. `mode` is for Unix sockets.
 pub fn bind(listen: &Listen, mode: u32) -> Result<Listener> {
     let listener = match listen {
         Listen::Tcp(addr) => {
@@ -55,7 +55,7 @@ pub fn bind(listen: &Listen, mode: u32) -> Result<Listener> {
     Ok(listener)
 }
 
-/// A socket that nobody answers on was left behind by a process that is no more.
+/// Removes a socket on which no process listens: the one that made it has ended.
 fn remove_stale(path: &Path) -> Result<()> {
     match retried(|| UnixStream::connect(path)) {
         Ok(_) => Err(Error::failed(format!("another process listens on `{}`", path.display()))
@@ -67,8 +67,8 @@ fn remove_stale(path: &Path) -> Result<()> {
     }
 }
 
-/// The sockets that systemd hands over, in its order: the public one first. Empty if there are none for this process.
-/// To be called once, before any thread starts.
+/// The sockets that systemd passes, in its order: the public one first. Empty if there are none for this process. Must
+/// be called once, before any thread starts.
 #[allow(unsafe_code)]
 pub fn inherited(env: &Environment) -> Result<Vec<Listener>> {
     use std::os::fd::FromRawFd;
@@ -77,8 +77,8 @@ pub fn inherited(env: &Environment) -> Result<Vec<Listener>> {
     ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"].iter().for_each(|name| std::env::remove_var(name));
     let mut listeners = Vec::new();
     for fd in 3..3 + n.clamp(0, 16) {
-        // SAFETY: the protocol of systemd gives descriptors 3 to 3+n-1 to this very process; nobody else here
-        // has opened or taken them, because this runs once, before everything else.
+        // SAFETY: by systemd's protocol, descriptors 3 to 3+n-1 are for this very process. No other code has opened or
+        // taken them, because this runs once, before everything else.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let name = rustix::net::getsockname(&fd).context("failed to use the inherited socket", "systemd")?;
         let listener = match name.address_family() {
@@ -92,8 +92,8 @@ pub fn inherited(env: &Environment) -> Result<Vec<Listener>> {
 }
 
 impl Listener {
-    /// A timeout on the listener makes `accept` return now and then. It must not be shut down instead: it may be
-    /// systemd's, and live on in the next process.
+    /// Sets a timeout, which makes `accept` return now and then. The listener must not be shut down instead: it may be
+    /// systemd's, and the next process may use it.
     fn prepare(&self) -> io::Result<()> {
         let fd = match self {
             Listener::Tcp(tcp) => tcp.as_fd(),
@@ -104,7 +104,7 @@ impl Listener {
         Ok(())
     }
 
-    /// The next connection; `None` if nobody came for a moment.
+    /// The next connection; `None` if none came for a moment.
     pub fn accept(&self) -> io::Result<Option<Stream>> {
         let accepted = match self {
             Listener::Tcp(tcp) => tcp.accept().map(|(stream, _)| {
@@ -144,7 +144,7 @@ impl Listener {
         }
     }
 
-    /// A connection to itself, for the watchdog.
+    /// Connects to itself, for the watchdog.
     pub fn connect(&self, timeout: Duration) -> io::Result<Stream> {
         match self {
             Listener::Tcp(tcp) => {
@@ -174,7 +174,7 @@ impl Drop for Listener {
 }
 
 impl Stream {
-    /// Reads what is there until `deadline`.
+    /// Reads once. Waits for bytes until `deadline`, then fails.
     pub fn read_by(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
         until(deadline, |left| match self {
             Stream::Tcp(tcp) => tcp.set_read_timeout(Some(left)).and_then(|()| tcp.read(buffer)),
@@ -182,7 +182,7 @@ impl Stream {
         })
     }
 
-    /// Writes everything until `deadline`.
+    /// Writes everything before `deadline`, or fails.
     pub fn write_by(&mut self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
         while !bytes.is_empty() {
             let n = until(deadline, |left| match self {
@@ -197,7 +197,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Says that nothing more will be written.
+    /// Closes the writing side, so that the peer sees the end.
     pub fn finish_writing(&self) {
         let _ = match self {
             Stream::Tcp(tcp) => tcp.shutdown(Shutdown::Write),
@@ -206,7 +206,7 @@ impl Stream {
     }
 }
 
-/// Reads or writes once, in the time that is left. A timeout is `TimedOut`, whatever the system calls it.
+/// Reads or writes once in the time left. A timeout is always `TimedOut`, whatever the system calls it.
 fn until(deadline: Instant, mut call: impl FnMut(Duration) -> io::Result<usize>) -> io::Result<usize> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

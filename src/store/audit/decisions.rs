@@ -1,14 +1,14 @@
-//! Audit lines about what people decide: a line for each change, so that whoever asks for a team or a person finds it, and
-//! one for the end of each hold.
+//! Audit lines about people's decisions: one for each change, so that a search for a team or a person finds it, and one
+//! for the end of each hold.
 
 use super::Entry;
 use crate::state::holds::{Decision, HeldChange, Hold};
 use crate::store::actor::Actor;
 
-/// Who has asked for something, and why, in their own words.
+/// Who asked for something, and why, in their own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// Who; the mirror itself if nobody.
+    /// `None` if the mirror itself did.
     pub by: Option<Actor>,
     pub said: Option<String>,
 }
@@ -20,7 +20,7 @@ impl Asked {
         Entry { event, decision, by: self.by.clone(), said: self.said.clone(), ..Entry::default() }
     }
 
-    /// The lines of a decision about a hold.
+    /// The lines of a decision about a hold, one for each change.
     pub fn about(&self, hold: &Hold, decision: &'static str) -> Vec<Entry> {
         let line = |change: &HeldChange| {
             let entry = Entry { hold: Some(hold.name.clone()), ..with_change(self.entry(decision), change) };
@@ -30,7 +30,7 @@ impl Asked {
     }
 }
 
-/// What a change is about, as fields.
+/// Fills in the fields that say what a change is about.
 fn with_change(entry: Entry, change: &HeldChange) -> Entry {
     let entry = Entry { team: change.team(), ..entry };
     match change {
@@ -50,7 +50,7 @@ fn with_change(entry: Entry, change: &HeldChange) -> Entry {
     }
 }
 
-/// The last line of a hold.
+/// The line for the end of a hold.
 pub fn ended(hold: &Hold) -> Entry {
     let why = match hold.decision {
         Some(Decision { approved: true, at }) => {
@@ -59,7 +59,7 @@ pub fn ended(hold: &Hold) -> Entry {
         Some(Decision { approved: false, at }) => format!("rejected {at}: it is no longer due"),
         None => "nobody has decided: it is no longer due, has expired, or is part of another hold".into(),
     };
-    // Of what was released as a whole, it is still known which team it was about.
+    // A hold that was released as a whole still lists its changes. If all are about one team, the line names it.
     let team = hold.changes.first().and_then(HeldChange::team);
     let team = team.filter(|team| hold.changes.iter().all(|change| change.team() == Some(*team)));
     let entry = Entry { hold: Some(hold.name.clone()), team, ..Asked::default().entry("end hold") };

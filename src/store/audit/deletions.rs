@@ -1,4 +1,4 @@
-//! The Sentry teams that the mirror deleted, as the audit log tells them: what `undo` brings back.
+//! The Sentry teams that the mirror deleted, read from the audit log. The command `undo` restores them.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +10,7 @@ use crate::state::ids::{GithubTeamId, IntegrationId, MemberId, OwnerName, Sentry
 use crate::state::slug;
 use crate::state::sorted::Map;
 
-/// A deletion, and what was there before.
+/// A deletion, and the team before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
     pub at: String,
@@ -18,25 +18,25 @@ pub struct Deletion {
     pub sentry: SentryTeamId,
     pub slug: SentrySlug,
     pub name: String,
-    /// Who was in it.
+    /// Its members.
     pub members: Vec<Was>,
     /// Its projects; `None` if they could not be read.
     pub projects: Option<Vec<String>>,
-    /// What CODEOWNERS called it, where the mirror kept links.
+    /// Its names in CODEOWNERS, if the mirror kept links.
     pub links: Vec<WasLinked>,
-    /// The log also tells that it took place. Otherwise the answer was lost, or it never did.
+    /// The log confirms that it took place. Otherwise it was refused, or its outcome is unknown.
     pub is_certain: bool,
 }
 
-/// Somebody who was in a team.
+/// A former member of a team.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Was {
-    /// The membership row then.
+    /// Their Sentry member id at that time.
     pub member: MemberId,
     pub email: Option<String>,
 }
 
-/// A name that meant a team.
+/// A CODEOWNERS name that referred to a team.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct WasLinked {
     pub name: OwnerName,
@@ -55,7 +55,7 @@ struct Before {
     links: Vec<WasLinked>,
 }
 
-/// All deletions that the log still knows, in the order of time; the last one of each Sentry team.
+/// The last deletion of each Sentry team that the log still has, oldest first.
 pub fn all(log: &Log) -> io::Result<Vec<Deletion>> {
     let mut found: Map<SentryTeamId, Deletion> = Map::default();
     let mut slugs: HashMap<SentryTeamId, String> = HashMap::new();
@@ -71,7 +71,7 @@ pub fn all(log: &Log) -> io::Result<Vec<Deletion>> {
 fn take(line: &Line, found: &mut Map<SentryTeamId, Deletion>, slugs: &mut HashMap<SentryTeamId, String>) {
     let (Some(sentry), Some(team)) = (line.sentry_team, line.team) else { return };
     match line.decision.as_str() {
-        // A team may have got a slug for its deletion alone: that is not the one to come back under.
+        // A team may get a temporary slug just before its deletion. It isn't restored under that one.
         "rename team" => {
             if let Some(slug) = line.slug.as_ref().filter(|slug| !is_temporary(slug)) {
                 slugs.insert(sentry, slug.clone());
@@ -138,12 +138,12 @@ mod tests {
             assert_eq!(certain(&[line("delete team", json!({ "answer": answer }))]), is_certain, "{answer}");
         }
         assert!(certain(&[line("delete team", json!({})), line("end team", json!({}))]));
-        // Begun again: what came before says nothing of it.
+        // A new attempt: the earlier end doesn't confirm it.
         assert!(!certain(&[line("end team", json!({})), begun("a")]));
         assert!(fold(&[line("will delete team", json!({})), line("end team", json!({}))]).is_empty());
     }
 
-    /// The second attempt after a crash reads the team under the slug that the first one gave it.
+    /// The second attempt after a crash reads the team under the temporary slug that the first one gave it.
     #[test]
     fn a_slug_for_the_deletion_alone_is_not_the_one_to_come_back_under() {
         let renamed = line("rename team", json!({ "slug": "a-long-one", "to": "moving-2" }));

@@ -1,5 +1,5 @@
-//! Reads the audit log, a line at a time: it may be larger than memory. Never writes, and needs no lock: files are only
-//! appended to, and a line that is being written is one that can not be read yet.
+//! Reads the audit log a line at a time, because it may be larger than memory. It never writes, and needs no lock:
+//! files are only appended to, and a line that is still being written counts as unreadable.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader};
@@ -15,20 +15,20 @@ use crate::store::actor::Actor;
 use crate::store::files::{Files, Machine, Open, Stream};
 use crate::store::interrupted::retried;
 
-/// A longer line is none of ours: what is known of a deleted team of 50,000 people is some 4 MiB.
+/// The longest line in bytes; a longer one isn't ours. A deleted team of 50,000 people takes about 4 MiB.
 const LONGEST: usize = 16 << 20;
-/// How many lines are looked at together to put them in order. Several threads write, and clocks are set back.
+/// How many lines are sorted together. Several threads write, and clocks are set back.
 const WINDOW: usize = 4096;
-/// And how many bytes of lines.
+/// The same limit in bytes.
 const WINDOW_BYTES: usize = 4 << 20;
 
-/// One line as it is read back. What it lacks was not known; what it has beyond this is not looked at.
+/// One line as it's read back. A missing field was unknown when it was written; additional fields are ignored.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Line {
     pub at: String,
     /// The GUID of the delivery that led to it.
     pub delivery: Option<String>,
-    /// What led to it.
+    /// The delivery's event, or another cause.
     #[serde(default)]
     pub event: String,
     pub decision: String,
@@ -36,7 +36,7 @@ pub struct Line {
     pub reason: String,
     pub team: Option<GithubTeamId>,
     pub slug: Option<String>,
-    /// The slug that a rename gives it.
+    /// The new slug, for a rename.
     pub to: Option<String>,
     pub sentry_team: Option<SentryTeamId>,
     pub person: Option<GithubUserId>,
@@ -44,12 +44,12 @@ pub struct Line {
     pub member: Option<MemberId>,
     pub call: Option<String>,
     pub answer: Option<String>,
-    /// What was there before a deletion.
+    /// The team before a deletion.
     pub before: Option<Value>,
     pub hold: Option<String>,
-    /// Who has asked for it.
+    /// Who asked for it.
     pub by: Option<Actor>,
-    /// What they said about it.
+    /// The reason they gave.
     pub said: Option<String>,
 }
 
@@ -67,26 +67,26 @@ pub struct Log {
 }
 
 impl Log {
-    /// The log below a state directory on the machine's disk, which need not be there.
+    /// The log below a state directory on the machine's disk. It need not exist.
     pub fn of(state_dir: &Path) -> Self {
         Self::on(Arc::new(Machine), state_dir.join("audit"))
     }
 
-    /// One in a folder that lies elsewhere.
+    /// The log in any folder, on any disk.
     pub(super) fn on(files: Arc<dyn Files>, dir: PathBuf) -> Self {
         Self { files, dir }
     }
 
-    /// What to tell if there is none.
+    /// The message to show if there's no log.
     pub fn is_missing(&self) -> Option<String> {
         let below = self.dir.parent().unwrap_or(&self.dir);
         let is_there = self.files.stat(&self.dir).is_ok_and(|stat| stat.is_dir);
         (!is_there).then(|| format!("there is no audit log below `{}` yet\n", below.display()))
     }
 
-    /// Hands every line from `since` on to `take`, the text as it is in the file with what it says, in the order of time.
-    /// Returns how many lines can not be read: torn by a crash, or not ours. Months that are over by then are not opened.
-    /// Ends with the first error of `take`.
+    /// Passes every line from `since` on to `take`, oldest first: its text as in the file, and the parsed line. Returns
+    /// how many lines could not be read because a crash tore them or they aren't ours. Doesn't open the files of months
+    /// before `since`. Ends with the first error of `take`.
     pub fn each(
         &self,
         since: Option<Timestamp>,
@@ -143,7 +143,7 @@ impl Lines {
         Self { from: BufReader::with_capacity(1 << 16, file), line: Vec::new() }
     }
 
-    /// The next line that is not blank; `Some(None)` for one that is no text, or too long.
+    /// The next line that isn't blank; `Some(None)` if it isn't UTF-8 or is too long.
     fn next(&mut self) -> io::Result<Option<Option<&str>>> {
         loop {
             self.line.clear();
@@ -158,12 +158,12 @@ impl Lines {
         Ok(Some(std::str::from_utf8(&self.line).ok()))
     }
 
-    /// Reads up to the line's end, which is left out. Whether all of it was kept; `None` at the end of the file.
+    /// Reads a line without its line end. Returns whether all of it was kept; `None` at the end of the file.
     fn read(&mut self) -> io::Result<Option<bool>> {
         let (mut begun, mut whole) = (false, true);
         loop {
             retried(|| self.from.fill_buf().map(drop))?;
-            // What was read just now.
+            // Already buffered: this call doesn't read.
             let bytes = self.from.fill_buf()?;
             if bytes.is_empty() {
                 return Ok(begun.then_some(whole));
@@ -186,7 +186,7 @@ impl Lines {
     }
 }
 
-/// The lines that wait for earlier ones.
+/// The lines kept back for sorting.
 #[derive(Default)]
 struct Window {
     held: BTreeMap<(Timestamp, u64), (String, Line)>,
@@ -246,7 +246,7 @@ mod tests {
             fs::write(self.0.join("audit").join(name), text).unwrap();
         }
 
-        /// Reasons in order, and how many could not be read.
+        /// The reasons in order, and how many lines could not be read.
         fn read(&self, since: Option<&str>) -> (Vec<String>, usize) {
             let mut reasons = Vec::new();
             let since = since.map(|at| Timestamp::parse(at).unwrap());
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn months_that_are_over_are_not_opened() {
         let dir = Dir::new("months");
-        // A folder can not be read as a file: whoever opened it would fail.
+        // A folder cannot be read as a file, so opening it would fail.
         fs::create_dir_all(dir.0.join("audit/2026-10.jsonl")).unwrap();
         dir.write("2026-11.jsonl", line("2026-11-02T00:00:00Z", "b"));
         dir.write("notes.jsonl", "foreign\n");

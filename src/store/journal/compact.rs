@@ -1,9 +1,9 @@
-//! The journal's keeper, which has a thread of its own: writes noted records, replaces a long log by a snapshot, and brings the journal back
-//! after a full or broken disk.
+//! The journal's keeper, on a thread of its own: it writes noted records, replaces a long log with a snapshot, and
+//! repairs the journal after a full or broken disk.
 //!
-//! A *reserve* file takes space in good days and is given up when the disk is full, so that there is room for the
-//! snapshot whose completion lets old files be removed. While it can not be taken back, deliveries are refused:
-//! what is left of the disk belongs to the work already taken.
+//! A *reserve* file holds space while the disk has enough. When the disk is full, the keeper removes it, to have room
+//! for a snapshot that then lets old files be removed. Until the reserve can be written again, deliveries are refused:
+//! the rest of the disk is for work already accepted.
 
 use std::io;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use std::time::{Duration, Instant};
 use super::Journal;
 use crate::store::files::Space;
 
-/// How long the keeper sleeps between two looks, and so how late a noted record may reach the disk.
+/// How long the keeper sleeps between two rounds, and so how late a noted record may reach the disk.
 pub const EVERY: Duration = Duration::from_secs(1);
 /// See [`Journal::compacting_at`].
 pub(super) const COMPACT_AT: u64 = 8 << 20;
-/// How long to leave a log alone whose replacement failed.
+/// How long to wait after a failed compaction.
 const COMPACT_AGAIN: Duration = Duration::from_secs(30);
-/// The smallest reserve. A larger one is kept when the last snapshot was larger.
+/// The smallest reserve in bytes. It's twice the last snapshot's size if that is larger.
 const RESERVE: u64 = 2 << 20;
-/// The reserve takes at most this share of the file system.
+/// The reserve takes at most one part in so many of the file system.
 const RESERVE_SHARE: u64 = 20;
-/// What is said while there is no reserve.
+/// The reason given while there's no reserve.
 const FULL: &str = "the disk of the state directory is full";
 
 impl Journal {
-    /// Replaces the log by a snapshot now; its size in bytes. Appends go on in a new log meanwhile.
+    /// Replaces the log with a snapshot now and returns its size in bytes. Appends continue in a new log meanwhile.
     pub fn compact(&self) -> io::Result<u64> {
         let mut inner = self.inner.lock();
         while inner.flushing {
@@ -34,7 +34,7 @@ impl Journal {
             inner = self.wait(inner, flush);
         }
         inner.state.forget_old(self.clock.wall());
-        // The old log ends exactly where this state does: nobody writes between here and the switch.
+        // The old log ends exactly where this state does: no other thread writes between here and the switch.
         let (state, next, batch) = (inner.state.clone(), inner.number + 1, inner.begin_flush());
         drop(inner);
         let written = batch.write();
@@ -50,7 +50,7 @@ impl Journal {
     }
 }
 
-/// Keeps the journal in order, a look at a time.
+/// Maintains the journal, one round at a time.
 pub struct Keeper<'a> {
     journal: &'a Journal,
     last_snapshot: u64,
@@ -58,14 +58,14 @@ pub struct Keeper<'a> {
 }
 
 impl<'a> Keeper<'a> {
-    /// Takes the reserve.
+    /// Makes a keeper and writes the reserve.
     pub fn new(journal: &'a Journal) -> Self {
         let mut keeper = Self { journal, last_snapshot: 0, compact_from: journal.clock.now() };
         keeper.hold_reserve();
         keeper
     }
 
-    /// Does what is due.
+    /// Does one round: flushes, then repairs or compacts if needed, then retries the reserve.
     pub fn look(&mut self) {
         let inner = self.journal.inner.lock();
         let (broken, full) = (inner.trouble.broken.is_some(), inner.trouble.full.is_some());
@@ -73,7 +73,7 @@ impl<'a> Keeper<'a> {
         if broken || inner.pending.is_empty() || inner.flushing {
             drop(inner);
         } else {
-            // A failure is told where it is met.
+            // `flush` has already logged a failure.
             let _ = self.journal.flush(inner);
         }
         if broken {
@@ -97,10 +97,10 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Brings the journal back after a failed write: a snapshot of all that is known, then a new log.
+    /// Repairs the journal after a failed write: starts a new log, with a snapshot of the whole state before it.
     pub(super) fn mend(&mut self) {
         let mut inner = self.journal.inner.lock();
-        // What is in line is in the state, and so in the snapshot; what comes now goes into the new log.
+        // Pending records are in the state, and so in the snapshot. Later ones go into the new log.
         inner.pending.clear();
         let (state, next, upto) = (inner.state.clone(), inner.number + 1, inner.appended);
         drop(inner);
@@ -124,7 +124,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Gives up the reserve if a full disk was the reason.
+    /// Removes the reserve if a full disk was the reason.
     fn make_room(&mut self, error: &io::Error) {
         if error.kind() != io::ErrorKind::StorageFull {
             return;
@@ -135,7 +135,7 @@ impl<'a> Keeper<'a> {
         self.journal.inner.lock().trouble.full = Some(FULL.into());
     }
 
-    /// Takes the reserve, or takes it back. Without it, deliveries are refused.
+    /// Writes the reserve if it's missing or too small. Without it, deliveries are refused.
     fn hold_reserve(&mut self) {
         let held = self.take_reserve();
         let full = match &held {
@@ -157,7 +157,7 @@ impl<'a> Keeper<'a> {
         if disk.reserved() >= wanted {
             return Ok(());
         }
-        // Twice the reserve must be free: else taking it back would leave no room to work in.
+        // Twice the reserve must be free. Otherwise, writing it would leave no room to work in.
         if free < 2 * wanted {
             return Err(io::Error::new(io::ErrorKind::StorageFull, format!("{free} bytes are free")));
         }

@@ -8,7 +8,7 @@ use crate::state::ids::{HookId, Login};
 use crate::state::record::FORMAT;
 use crate::state::values::{Delivery, Settled};
 
-/// A fresh folder that goes away with the test.
+/// A fresh folder, removed when the test ends.
 struct Dir(PathBuf);
 
 impl Dir {
@@ -74,7 +74,7 @@ fn what_was_kept_is_there_after_a_restart() {
         receive(&journal, guid).unwrap();
     }
     settle(&journal, Seq(2));
-    // The note is not synced by itself, but by the next append that is.
+    // A note doesn't sync, but the next delivery's sync covers it.
     receive(&journal, "d").unwrap();
     let before = journal.read(State::clone);
     drop(journal);
@@ -152,7 +152,7 @@ fn a_look_sees_what_is_whole_and_touches_nothing() {
     let (journal, _) = dir.open();
     receive(&journal, "a").unwrap();
     receive(&journal, "b").unwrap();
-    // Also while somebody writes.
+    // Also while the journal is open for writing.
     let (state, remarks) = Journal::look(&dir.0, Timestamp::now()).unwrap();
     assert_eq!((state.deliveries.n_queued(), remarks.len()), (2, 0));
     drop(journal);
@@ -242,7 +242,7 @@ fn a_newer_format_is_refused_and_untouched() {
     assert_eq!(fs::read(dir.log(1)).unwrap(), bytes);
 }
 
-/// Files as a program of an older format wrote them: the same records behind another version.
+/// The same records as a program with an older format would have written them.
 fn in_older_format(bytes: &[u8]) -> Vec<u8> {
     let mut older = Vec::new();
     frame::scan(bytes, |record| {
@@ -275,7 +275,7 @@ fn an_older_format_is_read_and_written_anew_once_whenever_the_process_dies() {
     assert!(remarks.len() == 1 && remarks[0].ends_with("older versions refuse it"), "{remarks:?}");
     drop(journal);
     assert_eq!(dir.open().1, Vec::<String>::new());
-    // Death before the snapshot: the new log is there in vain. Death before old files are removed: they are passed over.
+    // A crash before the old files are removed: they are ignored. A crash before the snapshot: the new log is blank.
     let snapshot = dir.0.join("journal/3.snap");
     let newer = fs::read(&snapshot).unwrap();
     fs::write(dir.log(2), &older).unwrap();
@@ -295,7 +295,7 @@ fn a_failed_write_refuses_deliveries_and_a_snapshot_ends_it() {
     let dir = Dir::new();
     let (journal, _) = dir.open();
     receive(&journal, "a").unwrap();
-    // A file that can not be written stands for a broken disk.
+    // A file that cannot be written simulates a broken disk.
     journal.inner.lock().file = Arc::new(File::open("/dev/null").unwrap());
     assert!(receive(&journal, "b").is_err());
     assert_eq!(queued(&journal), [1], "a refused delivery is not in the state");
@@ -341,7 +341,7 @@ fn nothing_is_taken_after_closing() {
     assert_eq!(queued(&dir.open().0), Vec::<u64>::new());
 }
 
-/// A journal with a record of every kind, for damaging it.
+/// A journal with a record of every kind, for tests that damage it.
 pub(crate) fn an_example() -> Vec<u8> {
     let mut bytes = Vec::new();
     let record = |record: Record| -> io::Result<()> {
@@ -352,7 +352,7 @@ pub(crate) fn an_example() -> Vec<u8> {
     bytes
 }
 
-/// Reads any bytes as a journal: what verifies is a state, and that state written anew is the same state.
+/// Reads any bytes as a journal. The valid records make a state that is the same after it's written and read again.
 pub(crate) fn read_anything(bytes: &[u8]) {
     let mut state = State::new(Timestamp::from_secs(7));
     let scan = frame::scan(bytes, |record| -> Result<(), ()> {
