@@ -1,6 +1,6 @@
-//! Sentry's people by address and by linked GitHub login. Pure: filled from what [`crate::hosts::sentry`] read.
+//! Sentry's members by address and by linked GitHub account. Pure: filled from what [`crate::hosts::sentry`] has read.
 //!
-//! Sorted lists instead of maps: 50,000 people fit into some 5 MiB.
+//! It uses sorted lists instead of maps: 50,000 people fit into about 5 MiB.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,20 +15,20 @@ use crate::text::mask;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     addresses: Vec<Entry>,
-    /// By login, without an id.
+    /// Links with a login but no account id, sorted by login.
     logins: Vec<(Folded, MemberId)>,
-    /// By id, with the login.
+    /// Links with an account id, sorted by it, and the login.
     accounts: Vec<(GithubUserId, Folded, MemberId)>,
-    /// Whose role lets them be in no team.
+    /// Members whose role does not allow them in any team.
     no_teams: BTreeSet<MemberId>,
-    /// Who shows an address that counts in any case, sorted.
+    /// Members with an address that counts at every trust setting, sorted.
     verified: Vec<MemberId>,
     suspended: BTreeSet<MemberId>,
-    /// What only searches have told: who has an address without showing it. Empty lists are left out.
+    /// Results of searches: the members who have an address without showing it. No list is empty.
     searched: BTreeMap<Folded, Vec<Bearer>>,
 }
 
-/// Somebody whom a search has found by an address that they do not show.
+/// A member whom a search has found by an address that the list of members does not show.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bearer {
     pub member: MemberId,
@@ -58,12 +58,12 @@ struct Entry {
     weight: Weight,
 }
 
-/// What an address is worth as evidence.
+/// How much an address is worth as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
-    /// Sentry has verified it, or sent an invite to it that is open.
+    /// Sentry has verified it, or has sent it an invite that is still open.
     Counts,
-    /// A user's primary address that nobody has verified.
+    /// A user's primary address that Sentry does not show to be verified.
     Unverified,
     Expired,
 }
@@ -73,9 +73,9 @@ const SECOND_ADDRESS: &str = "a second address of theirs, which Sentry does not 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     One(MemberId),
-    /// One member, by an address that only a search shows; the settings let that count.
+    /// One member, by an address that only a search shows. The settings let it count.
     BySearch(MemberId),
-    /// Nobody; what was seen instead, if anything.
+    /// Nobody, with what was seen instead, if anything.
     Nobody(Option<Instead>),
     Several(Vec<MemberId>),
 }
@@ -91,11 +91,11 @@ impl Found {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Instead {
-    /// A primary address that does not count.
+    /// A member's primary address that does not count, because it is not verified.
     Unverified,
-    /// An invite that is of no use any more.
+    /// An invite that has expired.
     ExpiredInvite,
-    /// A member who has the address as another one, which does not count.
+    /// A member who has it as a secondary address, which does not count.
     Second(Bearer),
 }
 
@@ -117,7 +117,7 @@ impl Directory {
         directory
     }
 
-    /// Takes in rows read later; what was known of the same members is replaced.
+    /// Adds rows that were read later. They replace what was known about the same members.
     pub fn learn(&mut self, members: &[Member]) {
         let ids: BTreeSet<_> = members.iter().map(|member| member.id).collect();
         self.keep_rows(|member| !ids.contains(&member));
@@ -146,19 +146,19 @@ impl Directory {
         });
     }
 
-    /// What searches have told, without everybody else.
+    /// A copy that has only the results of searches.
     pub fn clone_searched(&self) -> Self {
         Self { searched: self.searched.clone(), ..Self::default() }
     }
 
-    /// The same people, read anew: what searches have told of those who are still there.
+    /// Takes over the search results of an earlier directory, for members who are still there.
     pub fn take_searched(&mut self, before: &Directory) {
         self.searched = before.searched.clone();
         let there: BTreeSet<_> = self.addresses.iter().map(|entry| entry.member).collect();
         self.keep_searched(|bearer| there.contains(&bearer.member));
     }
 
-    /// Takes in everybody who has an address without showing it. Returns whether that is news.
+    /// Sets the members who have an address without showing it. Returns whether that has changed.
     pub fn learn_searched(&mut self, address: &Address, mut bearers: Vec<Bearer>) -> bool {
         bearers.sort();
         bearers.dedup_by_key(|bearer| bearer.member);
@@ -226,8 +226,8 @@ impl Directory {
         self.verified.dedup();
     }
 
-    /// Who bears an address. Letters' case does not matter. An unverified primary address counts as `trust` says, as long as
-    /// no other member bears the address in any way that could count. One that only a search shows comes after all others.
+    /// The member who has an address, regardless of case. A verified address or an open invite decides. If there is
+    /// none, an unverified primary address counts as `trust` says. An address that only a search shows comes last.
     pub fn bearer(&self, address: &Address, trust: Trust) -> Found {
         let entries: Vec<_> = self.entries(address).collect();
         let with = |weight| -> BTreeSet<MemberId> {
@@ -252,7 +252,7 @@ impl Directory {
         }
     }
 
-    /// Everybody who shows an address, whether it counts or not, and what it is worth.
+    /// All members who have an address, by the list or by a search, and what it is worth, even if it does not count.
     pub fn bearers(&self, address: &Address) -> Vec<(MemberId, &'static str)> {
         let how = |weight| match weight {
             Weight::Counts => "verified, or an open invite",
@@ -264,12 +264,12 @@ impl Directory {
         shown.chain(hidden.map(|bearer| (bearer.member, SECOND_ADDRESS))).collect()
     }
 
-    /// Whether any member has an address, of whatever weight, as far as list and searches tell.
+    /// Whether any member has an address, of any weight, by the list or by a search.
     pub fn knows(&self, address: &Address) -> bool {
         self.shows(address) || !self.by_search(address).is_empty()
     }
 
-    /// Whether any member shows an address, of whatever weight.
+    /// Whether the list of members shows an address, of any weight.
     pub fn shows(&self, address: &Address) -> bool {
         self.entries(address).next().is_some()
     }
@@ -280,14 +280,14 @@ impl Directory {
         self.addresses[from..].iter().take_while(move |entry| entry.address == address)
     }
 
-    /// Who is linked with a GitHub account in Sentry, by its id.
+    /// The member who is linked in Sentry to the GitHub account with this id.
     pub fn linked(&self, user: GithubUserId) -> Found {
         let from = self.accounts.partition_point(|(known, ..)| *known < user);
         let of_user = self.accounts[from..].iter().take_while(|(known, ..)| *known == user);
         one_of(of_user.map(|(_, _, member)| *member).collect())
     }
 
-    /// Who is linked with a GitHub login in Sentry by rows that have no id.
+    /// The member who is linked in Sentry to this GitHub login, by links without an account id.
     pub fn linked_by_login(&self, login: &Login) -> Found {
         let login = Folded::of(login.as_str());
         let from = self.logins.partition_point(|(known, _)| *known < login);
@@ -295,7 +295,7 @@ impl Directory {
         one_of(of_login.map(|(_, member)| *member).collect())
     }
 
-    /// Another account that a row with this login means: it had the login before.
+    /// Another GitHub account that is linked under this person's login, which it had earlier.
     pub fn earlier_owner(&self, person: &Person) -> Option<GithubUserId> {
         let login = Folded::of(person.login.as_str());
         let mut others = self.accounts.iter().filter(|(user, ..)| *user != person.id);
@@ -306,17 +306,17 @@ impl Directory {
         self.no_teams.contains(&member)
     }
 
-    /// Whether Sentry shows that one of a member's addresses is verified, or was invited.
+    /// Whether one of a member's addresses is verified, or has an open invite.
     pub fn shows_verified(&self, member: MemberId) -> bool {
         self.verified.binary_search(&member).is_ok()
     }
 
-    /// Whether Sentry has suspended a member. They stay who they are.
+    /// Whether Sentry has suspended a member. Suspended members stay matched and in their teams.
     pub fn is_suspended(&self, member: MemberId) -> bool {
         self.suspended.contains(&member)
     }
 
-    /// The addresses of a member, of whatever weight, as far as list and searches tell.
+    /// The addresses of a member, of any weight, from the list and from searches.
     pub fn addresses_of(&self, member: MemberId) -> impl Iterator<Item = &str> {
         let shown = self.addresses.iter().filter(move |entry| entry.member == member);
         let hidden =

@@ -1,8 +1,7 @@
-//! A user map that changes much waits for a person: a file that was cut short, or whose columns slipped, looks just like
-//! a good one.
+//! Holds a user map that changes many matches until a person approves it. A file that was cut short, or whose columns
+//! slipped, looks just like a good one.
 //!
-//! Until then the map of before stays in use. What the file says after a decision is another matter: another content is
-//! another hold.
+//! Until then, the previous map stays in use. A decision is about one content: other content is another hold.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use crate::state::values::Source;
 use crate::store::audit::Entry;
 
 impl Matcher<'_> {
-    /// The user map in use. Looks at the file: what it says is taken into use, or held.
+    /// The user map in use. If the file has changed, its map is taken into use or held first.
     pub fn user_map(&self) -> Result<Arc<UserMap>, Untold> {
         match self.who.map.candidate(self.clock.wall()) {
             Some(candidate) => self.judge_map(candidate)?,
@@ -46,7 +45,7 @@ impl Matcher<'_> {
         Ok(())
     }
 
-    /// The rule with its numbers, if too much would change.
+    /// The guard's rule with its numbers, if too many matches would change.
     fn suspicion(&self, candidate: &UserMap) -> Result<Option<String>, Untold> {
         if !self.settings.identity.contains(&Source::Map) || self.state(|state| state.people.n_matched() == 0)
         {
@@ -76,7 +75,7 @@ impl Matcher<'_> {
         self.journal.note(Record::Held { hold });
     }
 
-    /// What the file says no more needs no decision.
+    /// Releases the holds of maps that the file no longer contains, all except that of `but`.
     fn drop_map_holds(&self, but: Option<&HeldChange>) {
         let is_over = |hold: &&Hold| match hold.changes.as_slice() {
             [change @ HeldChange::UserMap { .. }] => Some(change) != but,

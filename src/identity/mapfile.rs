@@ -1,8 +1,7 @@
-//! The user map's file, watched: read again when it has changed; a bad file keeps the last good one.
+//! Watches the user map's file, and reads it again when it has changed. A bad file leaves the last good map in use.
 //!
-//! What was taken into use is kept beside the journal, so that neither a bad file nor one that waits for a person takes
-//! the last good one away at a restart. It must never take a changed map into use by itself: [`crate::identity::map_guard`]
-//! decides that.
+//! The map in use is also saved in the state directory. So it survives a restart, even if the file is bad or its map
+//! waits for approval. This module must never take a changed map into use: [`crate::identity::map_guard`] decides that.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use crate::text::Safe;
 
 /// The copy of the map in use, in the state directory.
 const KEPT: &str = "user-map.json";
-/// Since when the file is refused: there as long as it is, so that a restart does not begin to count anew.
+/// Says since when the file has been rejected, so that a restart does not reset the time. Gone once the file is good.
 const REFUSED: &str = "user-map.refused";
 /// The map in use, and the file it comes from.
 pub struct MapFile {
@@ -25,17 +24,17 @@ pub struct MapFile {
     path: Option<PathBuf>,
     kept: PathBuf,
     refused: PathBuf,
-    /// Files are read and written by one at a time, without a lock: a disk may be slow.
+    /// Lets one thread at a time read and write the files. `inner` is not locked meanwhile: a disk may be slow.
     turns: Turns,
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
-    /// What tells one version of the file from another.
+    /// The file's metadata when it was last read, to notice changes.
     seen: Option<Stat>,
     good: Option<Arc<UserMap>>,
-    /// What the file says now, where that is another map than the one in use.
+    /// The map that the file has now, if it differs from the one in use.
     candidate: Option<Arc<UserMap>>,
     fault: Option<Refused>,
 }
@@ -44,20 +43,20 @@ struct Inner {
 pub struct Refused {
     pub why: String,
     pub since: Timestamp,
-    /// Whether another map is in use; without one, nobody is matched.
+    /// Whether a good map is in use. Without one, nobody is matched.
     pub has_last_good: bool,
 }
 
 impl Refused {
-    /// Whether the mirror does not do what it should because of it. A file that a new version refuses must not raise the
-    /// alarm at the upgrade.
+    /// Whether the service is not ready because of it. With a good map in use it has a day, so that an upgrade to a
+    /// version that rejects the file raises no alarm at once.
     pub fn is_grave(&self, now: Timestamp) -> bool {
         !self.has_last_good || now.since(self.since) > GRACE
     }
 }
 
 impl MapFile {
-    /// Watches a file; without one, the map is empty.
+    /// Watches a file. Without a path, the map is empty.
     pub fn new(files: &Arc<dyn Files>, path: Option<PathBuf>, state_dir: &Path) -> Self {
         let (kept, refused) = (state_dir.join(KEPT), state_dir.join(REFUSED));
         let good = match path {
@@ -68,7 +67,7 @@ impl MapFile {
         Self { files: files.clone(), path, kept, refused, turns: Turns::default(), inner }
     }
 
-    /// What the file says, if that is a good map and another one than is in use; looks at the file.
+    /// The file's map, if it is valid and differs from the one in use. Reads the file if it has changed.
     pub fn candidate(&self, now: Timestamp) -> Option<Arc<UserMap>> {
         let path = self.path.as_ref()?;
         let _turn = self.turns.take();
@@ -122,8 +121,8 @@ impl MapFile {
         self.files.rename(&fresh, &self.kept)
     }
 
-    /// The map in use. An error only if there was never one: then nobody may be matched at all, because what the map
-    /// would have said is not known. As long as nothing changes, it is the same value at the same place.
+    /// The map in use. It is an error only if there has never been one: then nobody may be matched, because it is not
+    /// known what the map would say. As long as the map does not change, all callers get the same `Arc`.
     pub fn current(&self) -> Result<Arc<UserMap>, String> {
         let inner = self.inner.lock();
         match (&inner.good, &inner.fault) {
@@ -135,14 +134,14 @@ impl MapFile {
         }
     }
 
-    /// What is wrong with the file, if the map in use is not the file's.
+    /// Why the file was rejected, if it was.
     pub fn fault(&self) -> Option<Refused> {
         let inner = self.inner.lock();
         inner.fault.clone().map(|fault| Refused { has_last_good: inner.good.is_some(), ..fault })
     }
 }
 
-/// The copy that was kept, by this version or one before it.
+/// The saved copy, which this version or an earlier one has written.
 fn read_kept(files: &dyn Files, path: &Path) -> Option<UserMap> {
     let (map, dropped) = mapgrammar::kept(&files::read_text(files, path).ok()?)?;
     for why in dropped {
@@ -173,7 +172,7 @@ impl Inner {
     }
 }
 
-/// Since when the file is refused, by this process or one before it.
+/// Since when the file has been rejected, by this process or an earlier one.
 fn since(files: &dyn Files, marker: &Path, now: Timestamp) -> Timestamp {
     let told = files::read_text(files, marker).ok().and_then(|text| Timestamp::parse(text.trim()));
     told.unwrap_or_else(|| {
@@ -220,7 +219,7 @@ mod tests {
         }
     }
 
-    /// Looks at the file and takes what it says; how many entries are in use then.
+    /// Reads the file and takes its map into use. Returns how many entries are in use then.
     fn take(file: &MapFile) -> Option<usize> {
         if let Some(map) = file.candidate(Timestamp::now()) {
             file.admit(map);
@@ -277,7 +276,7 @@ mod tests {
         let fault = file.fault().unwrap();
         let later = |hours: u32| fault.since.after(GRACE * hours / 24);
         assert_eq!([0, 24, 25].map(|hours| fault.is_grave(later(hours))), [false, false, true]);
-        // Whoever restarts every night is told all the same.
+        // A restart every night does not reset the time.
         fs::write(folder.0.join(REFUSED), "2026-11-01T10:00:00Z\n").unwrap();
         let again = folder.file();
         take(&again);

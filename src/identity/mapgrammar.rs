@@ -1,9 +1,8 @@
-//! The grammar of the user map: what a file of the operator's has to look like. Pure.
+//! Parses the user map, a file that the operator writes. Pure.
 //!
-//! A row that is taken although it can name nobody does harm: it speaks before every other source. So a row is two
-//! columns, a GitHub login or `id:NUMBER` and one plain address; anything else is an error with its line, and the last
-//! good file stays in use. The copy that the program keeps of that file may be older than this grammar: there, odd rows
-//! are left out one by one.
+//! The map outranks every other source, so accepting a row that can name nobody does harm. A row has two columns: a
+//! GitHub login or `id:NUMBER`, and one plain address. Anything else is an error with its line, and the last good map
+//! stays in use. The saved copy of a map may be older than these rules: there, invalid rows are skipped one by one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,12 +15,12 @@ use crate::state::address::{Address, Folded};
 use crate::state::ids::GithubUserId;
 use crate::text::Quoted;
 
-/// GitHub takes no longer login.
+/// The longest login that GitHub allows.
 const LONGEST_LOGIN: usize = 39;
-/// How many faults of one file are told.
+/// How many errors of one file are shown.
 const TOLD: usize = 3;
 
-/// Reads a map's text: JSON if it begins with a bracket, else CSV. The error names the lines.
+/// Parses a map: JSON if the text begins with a bracket, else CSV. The error names the lines.
 pub fn parse(text: &str) -> Result<UserMap, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut faults = Vec::new();
@@ -42,14 +41,14 @@ pub fn parse(text: &str) -> Result<UserMap, String> {
     }
     match (faults.is_empty(), map.is_empty()) {
         (false, _) => Err(told(faults)),
-        // One that was cut short looks like this.
+        // A file that was cut short looks like this.
         (true, true) => Err("it has no entry".into()),
         (true, false) => Ok(map),
     }
 }
 
-/// Reads the copy that this program, or one before it, has kept of a map: what is good of it, and each row that is not
-/// taken any more, with the reason.
+/// Parses the copy of a map that this version or an earlier one has saved. Returns the valid rows as a map, and for
+/// each row that is no longer accepted the reason.
 pub fn kept(text: &str) -> Option<(UserMap, Vec<String>)> {
     let (mut map, mut dropped) = (UserMap::default(), Vec::new());
     for Row { key, address, .. } in json(text).ok()? {
@@ -78,7 +77,7 @@ struct Row {
     address: String,
 }
 
-/// A row's meaning. The error goes on behind the number of its line.
+/// Parses one row. The error is the part of the message that follows `line N`.
 fn entry(key: &str, address: &str) -> Result<(Key, Address), String> {
     let shown = Quoted(key).to_string();
     let login = key.strip_prefix('@').unwrap_or(key);
@@ -135,14 +134,14 @@ fn csv(text: &str, faults: &mut Vec<(usize, String)>) -> Vec<Row> {
     rows
 }
 
-/// Whether the first row is not about somebody: its second column has words such as `email` or `Sentry address`.
+/// Whether the first row is a heading: its second column has words such as `email` or `Sentry address`.
 fn is_heading(second: &str) -> bool {
     let second = second.to_ascii_lowercase();
     let is_word = |c: char| c.is_ascii_alphabetic() || " _-".contains(c);
     second.chars().all(is_word) && ["mail", "address", "sentry"].iter().any(|word| second.contains(word))
 }
 
-/// The columns of a line; a quoted one may have a comma, and two quotes for one. `None` if a quote is left open.
+/// The columns of a line. Quoted ones may contain commas, and `""` for a quote. `None` if the quotes are wrong.
 fn columns(line: &str) -> Option<Vec<String>> {
     let mut columns = Vec::new();
     let mut rest = line;
@@ -168,7 +167,7 @@ fn columns(line: &str) -> Option<Vec<String>> {
     }
 }
 
-/// What stands in quotes, and what follows them.
+/// The text up to the closing quote, and the text after it. `None` if the quote is not closed.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut inside = String::new();
     let mut rest = text;
@@ -185,7 +184,7 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// All pairs of an object, also of keys that are given twice.
+/// All pairs of a JSON object, including those with repeated keys.
 struct Pairs(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for Pairs {
@@ -216,8 +215,8 @@ fn json(text: &str) -> Result<Vec<Row>, String> {
     let mut from = 0;
     let mut line = 1;
     let rows = pairs.into_iter().map(|(key, address)| {
-        // The reader does not say where it was. A key that is written with escapes is looked for in vain, and has the
-        // line of the one before it.
+        // The parser reports no positions, so the key is searched for in the text. A key that is written with escapes
+        // is not found, and gets the line of the previous key.
         let quoted = serde_json::to_string(&key).unwrap_or_default();
         if let Some(at) = text.get(from..).and_then(|rest| rest.find(&quoted)) {
             line += text[from..from + at].matches('\n').count();
@@ -297,7 +296,7 @@ mod tests {
         for nobody in ["", "# nobody\n", "login,email\n", "{}"] {
             assert_eq!(parse(nobody).unwrap_err(), "it has no entry", "{nobody:?}");
         }
-        // Only the first row can be a heading, and it does not look like somebody.
+        // Only the first row can be a heading, and only if its second column consists of words.
         for text in ["octo,ada.hotmail.com", "a,a@x\nlogin,email"] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -1,5 +1,5 @@
-//! The identity chain at work: asks the sources that cost nothing first, then GitHub, then Sentry for a fresh row, and
-//! remembers a match.
+//! Runs the identity chain: asks the sources that cost no call first, then GitHub, then searches Sentry for fresh rows,
+//! and remembers a match.
 
 mod profiles;
 mod search;
@@ -32,17 +32,17 @@ use crate::store::audit::Audit;
 use crate::store::files::Files;
 use crate::store::journal::Journal;
 
-/// Sentry's people as last read, and the user map.
+/// Sentry's members as last read, and the user map.
 pub struct Who {
     directory: RwLock<Directory>,
-    /// Whether the whole directory was read.
+    /// Whether the whole directory has been read since the start.
     is_read: AtomicBool,
-    /// Whoever comes while somebody else reads waits, and finds it read.
+    /// Concurrent callers block here until the first one has loaded the directory.
     reading: Turns,
     searches: Mutex<search::Searches>,
     pub(crate) map: MapFile,
     profiles: profiles::Profiles,
-    /// Another user map is in use than at the last comparison.
+    /// The user map in use has changed since the last comparison.
     pub(super) has_new_map: AtomicBool,
 }
 
@@ -59,8 +59,7 @@ impl Who {
         }
     }
 
-    /// Whether another user map was taken into use since this was asked: whoever is matched otherwise now may be in the wrong
-    /// teams.
+    /// Whether the user map in use has changed since the last call, so that people may be in the wrong teams by now.
     pub fn take_new_map(&self) -> bool {
         self.has_new_map.swap(false, Ordering::Relaxed)
     }
@@ -73,7 +72,7 @@ impl Who {
         use_them(&mut self.directory.read().addresses_of(member))
     }
 
-    /// Whether a member is in Sentry, as far as an address tells.
+    /// Whether a member is in Sentry: the directory has an address of theirs.
     fn has(&self, member: MemberId) -> bool {
         self.with_directory(|directory| directory.addresses_of(member).next().is_some())
     }
@@ -91,8 +90,8 @@ impl Who {
     }
 }
 
-/// What finds out who somebody is: the people and the map that it knows, and those whom it asks. By one and the same
-/// settings, from the first source to the last.
+/// Finds out which Sentry member an account is. Has everything that this needs, with the settings as they were when it
+/// was made, so that a reload cannot change them halfway.
 pub struct Matcher<'a> {
     pub who: &'a Who,
     pub journal: &'a Journal,
@@ -103,23 +102,23 @@ pub struct Matcher<'a> {
     pub clock: &'a Clock,
 }
 
-/// What may be done to find out who somebody is.
+/// How much may be done to identify somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// Nothing is remembered of it.
+    /// The result is not remembered.
     Look,
-    /// By the directory as it was just read.
+    /// The directory was just read, so Sentry is not searched.
     Directory,
-    /// Before nobody is found, Sentry is asked for fresh rows.
+    /// Sentry is searched for fresh rows before the answer is that it has nobody.
     Fresh,
 }
 
-/// Why it can not be told who somebody is.
+/// Why somebody could not be identified.
 #[derive(Clone, Debug)]
 pub enum Untold {
     Github(Trouble),
     Sentry(Trouble),
-    /// The user map can not be read.
+    /// There is no user map: the file is bad, or its map waits for approval.
     Map(String),
 }
 
@@ -128,7 +127,7 @@ impl Matcher<'_> {
         self.journal.read(look)
     }
 
-    /// Reads all of Sentry's people. Returns whether they differ from before.
+    /// Reads all of Sentry's members. Returns whether anything has changed.
     pub fn read_directory(&self) -> Result<bool, Trouble> {
         let turn = self.who.reading.take();
         self.read_in(&turn)
@@ -139,7 +138,7 @@ impl Matcher<'_> {
         Ok(self.learn_in(turn, &self.sentry.members(linked)?))
     }
 
-    /// Takes in all of Sentry's people, as a comparison has read them.
+    /// Replaces the directory with the members that a comparison has read.
     pub fn learn_members(&self, members: &[Member]) {
         self.learn_in(&self.who.reading.take(), members);
     }
@@ -154,10 +153,10 @@ impl Matcher<'_> {
         changed
     }
 
-    /// Who everybody in a team of the snapshot is, and of whom too little could be read to tell; where whoever is known may
-    /// be taken out of a team, everybody in the organisation. Nobody on GitHub is asked unless the snapshot does not tell public
-    /// addresses, or lacks the person in its list; Sentry is searched for those whom its list does not match. New and changed
-    /// matches are remembered. The snapshot's addresses are used up: nothing later looks at them, and they are most of it.
+    /// Identifies everybody in a team of the snapshot, or in the whole organisation if removals may affect people never
+    /// seen in a team. Also returns the people of whom too little could be read. GitHub is asked only about people
+    /// whose public address the snapshot could not include. Sentry is searched for people whom its list does not match.
+    /// New and changed matches are remembered. The snapshot's addresses are dropped to save memory.
     pub fn identify_all(
         &self,
         github: &mut GithubSnapshot,
@@ -209,8 +208,8 @@ impl Matcher<'_> {
         Ok((people, unread))
     }
 
-    /// Who an account is of which a source may not have said all: that it says nothing is no contradiction, so that a
-    /// remembered match stays, unless a source says otherwise that was read completely.
+    /// Identifies an account for which a source may be incomplete. A source that says nothing is no contradiction then,
+    /// so a remembered match stays, unless the map, a link by id or a conflict says otherwise.
     fn identify_unsure(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
         let evidence = Evidence::new(person, map.address(person), claims);
         let is_sure = matches!(
@@ -230,7 +229,7 @@ impl Matcher<'_> {
         self.who.with_directory(allowed).then_some(found)
     }
 
-    /// By the snapshot's claims. A remembered match counts where no source speaks, as long as its member is there.
+    /// Uses the snapshot's claims. If no source knows anything, a remembered match counts while its member exists.
     pub(crate) fn identify_shown(&self, person: &Person, claims: &Claims, map: &UserMap) -> Identity {
         let evidence = Evidence::new(person, map.address(person), claims);
         let identity = self.unless_inherited(person, map, self.resolve(&evidence));
@@ -251,7 +250,7 @@ impl Matcher<'_> {
         identity
     }
 
-    /// Reads Sentry's people, unless that was done.
+    /// Reads Sentry's members, unless they have been read since the start.
     pub fn need_directory(&self) -> Result<(), Untold> {
         let turn = self.who.reading.take();
         if self.who.is_read.load(Ordering::Acquire) {
@@ -262,7 +261,7 @@ impl Matcher<'_> {
 
     pub fn identify(&self, person: &Person, effort: Effort) -> Result<Identity, Untold> {
         let map = self.user_map()?;
-        // Without Sentry's people at hand, nothing could contradict what is remembered.
+        // Without Sentry's members, nothing could contradict a remembered match.
         self.need_directory()?;
         if let Some(remembered) = self.remembered(person, &map) {
             return Ok(remembered);
@@ -283,22 +282,22 @@ impl Matcher<'_> {
         Ok(identity)
     }
 
-    /// Who an account is, to be taken out of a team: GitHub stops telling addresses the moment somebody leaves, so what
-    /// was remembered is worth more than what can be asked now.
+    /// Identifies an account that is to be removed from a team. GitHub stops showing a person's addresses the moment
+    /// they leave, so a remembered match is worth more than anything that GitHub shows now.
     pub fn identify_for_removal(&self, person: &Person) -> Result<Identity, Untold> {
         if self.settings.trust_unverified == Trust::Never {
-            // Whether their address is verified.
+            // Needed to see whether the member has a verified address.
             self.need_directory()?;
         }
         match self.recalled(person.id) {
             Some(found) => {
-                // Whether somebody is protected is told by their addresses.
+                // The member's addresses decide whether they are protected.
                 if !self.settings.protect.is_empty() {
                     self.need_directory()?;
                     self.search_for_protected().map_err(Untold::Sentry)?;
                 }
                 let source = match found.source {
-                    // Remembered by a version that did not tell the two apart.
+                    // Older versions remembered both kinds of link as `Sentry`.
                     Source::Sentry if self.is_linked_by_login(person, found.member)? => Source::SentryLogin,
                     source => source,
                 };
@@ -316,7 +315,7 @@ impl Matcher<'_> {
         }))
     }
 
-    /// Who a remembered match leads to now.
+    /// The identity that a remembered match gives now.
     fn recall(&self, found: &Match) -> Identity {
         if self.who.with_directory(|directory| directory.has_no_teams(found.member)) {
             Identity::Barred { member: found.member, source: found.source }
@@ -325,7 +324,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// Forgets a match whose member is gone from Sentry, so that the next look starts afresh.
+    /// Forgets a match whose member no longer exists in Sentry, so that the next attempt starts from scratch.
     pub fn unmatch(&self, user: GithubUserId, member: MemberId) {
         let known = self.state(|state| state.people.matched(user).map(|found| found.member));
         if known == Some(member) {
@@ -335,7 +334,7 @@ impl Matcher<'_> {
         self.who.directory.write().forget(member);
     }
 
-    /// A remembered match that no source contradicts which costs nothing to ask.
+    /// The remembered match, unless the map or a link in Sentry contradicts it. Asking these two costs no call.
     fn remembered(&self, person: &Person, map: &UserMap) -> Option<Identity> {
         let found = self.recalled(person.id)?;
         let is_on = |source| self.settings.identity.contains(&source);
@@ -345,7 +344,7 @@ impl Matcher<'_> {
         let mut linked = None;
         if is_on(Source::Sentry) {
             linked = self.who.with_directory(|directory| directory.linked(person.id)).one();
-            // What anybody could have written contradicts no better source.
+            // A link that anybody could have made does not contradict a stronger source.
             if linked.is_none() && found.source.is_weak() && is_on(Source::Public) {
                 linked = self.who.with_directory(|directory| directory.linked_by_login(&person.login)).one();
             }
@@ -354,8 +353,8 @@ impl Matcher<'_> {
         true_still.then(|| self.recall(&found))
     }
 
-    /// Sources that go by login alone may mean another account: one that had the login when it was matched. Logins
-    /// change hands, and whoever has one now inherits nothing.
+    /// A source that goes by login alone may mean the account that had the login earlier. If that account was matched
+    /// with the same member, this is a conflict: logins change hands, and the new owner inherits nothing.
     pub(crate) fn unless_inherited(&self, person: &Person, map: &UserMap, identity: Identity) -> Identity {
         let (Identity::Matched { member, source, .. } | Identity::Barred { member, source }) = &identity
         else {
@@ -380,7 +379,7 @@ impl Matcher<'_> {
         Identity::Conflict { why }
     }
 
-    /// What GitHub says of a person's addresses: by one call, whatever the sources.
+    /// The addresses that GitHub shows for a person, read with at most one call, whichever sources are on.
     pub(crate) fn claims(&self, person: &Person) -> Result<Claims, Untold> {
         let is_on = |source| self.settings.identity.contains(&source);
         let wanted = Wanted { saml: is_on(Source::Saml), verified: is_on(Source::Verified) };
@@ -402,8 +401,8 @@ impl Matcher<'_> {
         self.who.with_directory(|directory| identity::resolve(evidence, &rules, directory))
     }
 
-    /// The directory may be an hour old, and somebody who joined Sentry a second ago is the commonest case of all:
-    /// before nobody is found, Sentry is asked for these very addresses. Returns whether it knows any.
+    /// Searches Sentry for a person's addresses, before the answer is that it has nobody. The directory may be an hour
+    /// old, and most often the person joined Sentry a moment ago. Returns whether Sentry knows any of the addresses.
     pub(crate) fn ask_for_fresh_rows(&self, evidence: &Evidence) -> Result<bool, Untold> {
         let addresses = self.settings.identity.iter().flat_map(|source| evidence.addresses(*source));
         let searched = self.search_now(addresses.take(search::MOST_ADDRESSES).collect());

@@ -1,8 +1,8 @@
-//! Who a GitHub account is in Sentry. Pure: evidence in, one answer out.
+//! Finds out which Sentry member a GitHub account is. Pure: evidence in, one answer out.
 //!
-//! The first source with an answer decides; a later one that disagrees is a warning, and a conflict if the first was one
-//! that anybody can write (`sentry-login`, `public`). Conflicts are reported and never acted on. "Nobody bears this
-//! address" and "there is no address" are different answers, and neither is "gone".
+//! The first source with an answer decides. A later source that disagrees is a warning, or a conflict if anybody can
+//! write what the first one says (`sentry-login`, `public`). Conflicts are reported and never acted on. "No member has
+//! this address" and "no address is known" are different answers, and neither means that the person has left.
 
 pub mod directory;
 pub mod map_guard;
@@ -22,18 +22,18 @@ use crate::state::values::Source;
 use crate::text::mask;
 use directory::{Directory, Found, Instead};
 
-/// How the reason begins why a person with a known address is not matched.
+/// Start of the reason why a person with a known address is not matched.
 pub const NO_MEMBER_HAS: &str = "no Sentry member has the";
 
-/// How the reason begins where Sentry knows the address only as somebody's second one, and that does not count.
+/// Start of the reason if Sentry knows the address only as a member's secondary address, and that does not count.
 pub const SECOND: &str = "Sentry has the address from";
 
-/// What lets such an address count.
+/// How to make such an address count.
 pub const SECOND_FIX: &str =
     "have them make it their primary address in Sentry, name their primary address in SYNC_USER_MAP, \
                               or set SYNC_TRUST_UNVERIFIED=any";
 
-/// Why somebody whose role lets them be in no team is left out.
+/// Why a member is left out whose role does not allow them in any team.
 pub const BARRED: &str =
     "their role in Sentry is billing, and Sentry lets nobody with that role be in a team";
 
@@ -42,34 +42,34 @@ pub enum Identity {
     Matched {
         member: MemberId,
         source: Source,
-        /// What other sources said instead.
+        /// Contradictions from other sources.
         warnings: Vec<String>,
-        /// Only a search shows that the member has the address: not remembered, and nobody is taken out for it.
+        /// Only a search shows the address. The match is not remembered and never leads to a removal.
         by_search: bool,
     },
-    /// This member, whose role lets them be in no team.
+    /// This member, whose role does not allow them in any team.
     Barred { member: MemberId, source: Source },
-    /// A source knows an address; no Sentry member bears it.
+    /// A source knows an address, but no Sentry member has it in a way that counts.
     Absent {
-        /// Which source, and what was found instead.
+        /// The source, and what was found instead.
         why: String,
-        /// Who has the address as a second one, which does not count.
+        /// The member who has it as a secondary address, which does not count.
         second: Option<MemberId>,
     },
-    /// No source knows anything.
+    /// No source knows a usable address or a linked account.
     Unknown { why: String },
-    /// Sources, or members, contradict each other.
+    /// Sources contradict each other, or one source fits several members.
     Conflict { why: String },
 }
 
 impl Identity {
-    /// Whether a search may tell more, or has to confirm it.
+    /// Whether a search may find more, or has to confirm the match.
     pub fn is_for_search(&self) -> bool {
         matches!(self, Identity::Absent { .. } | Identity::Matched { by_search: true, .. })
     }
 }
 
-/// What is known about one account. Whatever a source says that is not an address does not get past this.
+/// The evidence about one account. It yields only usable addresses, whatever the sources say.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
     person: &'a Person,
@@ -82,17 +82,17 @@ impl<'a> Evidence<'a> {
         Self { person, map, claims }
     }
 
-    /// The addresses that would decide if a member had one of them: those of the first source that knows any.
+    /// The addresses that decide the match: those of the first source that knows any.
     pub fn deciding(&self, order: &[Source]) -> Vec<Address> {
         order.iter().map(|source| self.addresses(*source)).find(|known| !known.is_empty()).unwrap_or_default()
     }
 
-    /// The addresses that one source knows; accounts linked in Sentry are found without.
+    /// The addresses that one source knows. Links in Sentry have none: they are looked up by account.
     pub fn addresses(&self, source: Source) -> Vec<Address> {
         self.told(source).filter_map(Result::ok).collect()
     }
 
-    /// What one source says: addresses, and what identifies nobody.
+    /// The usable addresses of one source, and its entries that identify nobody.
     fn told(&self, source: Source) -> impl Iterator<Item = Result<Address, Useless<'a>>> {
         let texts = match source {
             Source::Map | Source::Sentry | Source::SentryLogin => &[],
@@ -109,7 +109,7 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// What a source says that identifies nobody.
+/// An entry that identifies nobody, and the reason.
 struct Useless<'a> {
     text: &'a str,
     why: &'static str,
@@ -119,14 +119,14 @@ const NO_REPLY: &str = "GitHub's no-reply address, which belongs to no mailbox";
 
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
-    /// A source left out is off.
+    /// The sources, the strongest first. A source that is missing is off.
     pub order: &'a [Source],
     pub trust_unverified: Trust,
 }
 
 impl Rules<'_> {
-    /// The sources in the order in which they are asked. A login that Sentry links without an id is as weak as a public
-    /// profile: it is asked for in that place, and off with it.
+    /// The sources in the order in which they are asked. A login that Sentry links without an account id is as weak as
+    /// a public profile. So it is asked just before the profile, and only if `sentry` and `public` are both on.
     fn asked(&self) -> impl Iterator<Item = Source> + '_ {
         let has_links = self.order.contains(&Source::Sentry);
         self.order.iter().flat_map(move |source| {
@@ -136,7 +136,7 @@ impl Rules<'_> {
     }
 }
 
-/// What each source says, in their order: the addresses it knows, and whom they lead to; `None` if it knows nothing.
+/// Each source in order, with the addresses it knows, and the members they lead to; `None` if it knows nothing.
 pub fn chain(
     evidence: &Evidence,
     rules: &Rules,
@@ -160,7 +160,7 @@ pub fn chain(
     rules.asked().map(|source| (source, link(source), says(source, evidence, rules, directory))).collect()
 }
 
-/// `z…@example.com`: enough to recognise the address, and not the address.
+/// The first address as `z…@example.com`, which is enough to recognise it, and the number of others.
 fn masked(addresses: &[Address]) -> String {
     let more = match addresses.len() {
         0 | 1 => String::new(),
@@ -169,7 +169,7 @@ fn masked(addresses: &[Address]) -> String {
     addresses.first().map_or_else(|| "none".into(), |address| mask(address.as_str())) + &more
 }
 
-/// What one source says: `None` if it knows nothing of the account.
+/// The answer of one source; `None` if it knows nothing about the account.
 fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<Found> {
     let is_somebody = |found: &Found| *found != Found::Nobody(None);
     match source {
@@ -193,7 +193,7 @@ fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Director
             Found::Nobody(seen) => instead = instead.or(seen),
         }
     }
-    // Whoever shows one of the addresses comes before those who have it as a second one.
+    // A member who shows one of the addresses wins over members who have one as a secondary address.
     let is_by_search = members.is_empty();
     let mut members = if is_by_search { by_search } else { members };
     members.sort();
@@ -206,7 +206,7 @@ fn says(source: Source, evidence: &Evidence, rules: &Rules, directory: &Director
     })
 }
 
-/// What people call the address that a source knows.
+/// How messages name the address of a source.
 fn kind_of_address(source: Source) -> &'static str {
     match source {
         Source::Map => "address from SYNC_USER_MAP",
@@ -254,7 +254,7 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
     for (other, found) in answers {
         let others = match found {
             Found::One(same) if same == member => continue,
-            // Whom a search shows is known only of people who are asked for, which others are not.
+            // Comparisons search only for the deciding addresses, so a search result for another source is chance.
             Found::Nobody(_) | Found::BySearch(_) => continue,
             Found::One(another) => vec![another],
             Found::Several(several) => several,
@@ -272,13 +272,13 @@ pub fn resolve(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Ide
     Identity::Matched { member, source, warnings, by_search }
 }
 
-/// Begins the likely cause why nobody in Sentry has a managed user's address.
+/// Start of the likely reason why no Sentry member has a managed user's address.
 pub const MANAGED: &str = " (GitHub adds +";
 
-/// The likely cause, where GitHub has put a managed user's short code into their address. Nobody is matched by that:
-/// the address without it may be somebody else's.
+/// The likely reason, if GitHub has added a managed user's short code to their address. The address without the code
+/// never makes a match, because it may be somebody else's.
 fn managed(source: Source, evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<String> {
-    // In the map, it is the operator who wrote it.
+    // The operator wrote the addresses in the map, so a tag there is meant.
     let addresses = evidence.addresses(source);
     let mut tagged = addresses.iter().filter(|_| source != Source::Map);
     let (tag, plain) = tagged.find_map(|address| address.without_tag_of(evidence.person.login.as_str()))?;
@@ -291,15 +291,15 @@ fn managed(source: Source, evidence: &Evidence, rules: &Rules, directory: &Direc
     Some(format!("{MANAGED}{tag} to the addresses of managed users; {cause})"))
 }
 
-/// The address at which a person may be invited to Sentry: the first source with an answer is one that only the
-/// organisation's own people can write, and no source at all finds anybody.
+/// The address at which a person may be invited to Sentry. The first source with an answer must be one that only the
+/// organisation's own people can write, and no source may find a member.
 pub fn invitation(evidence: &Evidence, rules: &Rules, directory: &Directory) -> Option<(Source, Address)> {
     let mut invitation = None;
     for source in rules.asked() {
         match says(source, evidence, rules, directory) {
             None => {}
             Some(Found::Nobody(None)) if invitation.is_some() => {}
-            // Whoever Sentry knows by the address without GitHub's tag would have a second account.
+            // Sentry may know the person by the address without GitHub's tag. An invite would create a second account.
             Some(Found::Nobody(None)) if managed(source, evidence, rules, directory).is_some() => {
                 return None
             }
@@ -458,7 +458,7 @@ mod tests {
         assert!(why(case("a+acme@x")).contains(told));
         assert!(why(Case { login: "ada_acme", saml: &["a+acme@x"], ..NOTHING }).contains(told));
         assert!(!why(case("ada+other@x")).contains(MANAGED));
-        // What the operator wrote is what they meant.
+        // An address in the map is what the operator meant.
         assert!(!why(Case { login: "ada_acme", map: Some("a+acme@x"), ..NOTHING }).contains(MANAGED));
     }
 
@@ -508,7 +508,7 @@ mod tests {
         assert_eq!(who(own, &ORDER, claims(&["m2@x"], None)), Some((1, Source::Sentry, 1)));
         assert_eq!(who(own, &ORDER, claims(&[], None)), Some((1, Source::Sentry, 0)));
         assert_eq!(who(Some(7), &ORDER, claims(&[], None)), None);
-        // By login alone it is asked for with the profile, after everything better, and off with it.
+        // A link by login alone is asked after all stronger sources, next to the profile, and is off without it.
         assert_eq!(who(None, &ORDER, claims(&["m2@x"], None)), Some((2, Source::Saml, 1)));
         assert_eq!(who(None, &ORDER, claims(&[], None)), Some((1, Source::SentryLogin, 0)));
         assert_eq!(who(None, &ORDER, claims(&[], Some("m2@x"))), None, "a conflict");
@@ -559,7 +559,7 @@ mod tests {
         assert_eq!(address(Case { login: "new_acme", saml: &["new+acme@x"], ..NOTHING }), None);
         assert_eq!(address(Case { public: Some("new@x"), ..NOTHING }), None);
         assert_eq!(address(NOTHING), None);
-        // Somebody is there under another address.
+        // Sentry already has the person, by another address or a link.
         assert_eq!(address(Case { verified: &["new@x"], public: Some("a@x"), ..NOTHING }), None);
         assert_eq!(address(Case { saml: &["new@x"], login: "linked", ..NOTHING }), None);
     }

@@ -5,8 +5,8 @@ use super::Rules;
 use crate::config::Trust;
 use crate::state::values::{Match, Source};
 
-/// Whether the settings still allow what a match was made by: its source is on, and where an address decided, the member
-/// shows one that the trust lets count. Which address it was is not kept.
+/// Whether the settings still allow a match. Its source must be on. If an address decided and unverified ones never
+/// count, the member must also show a verified one. Which address decided is not remembered.
 pub fn is_allowed(found: &Match, rules: &Rules, directory: &Directory) -> bool {
     let is_on = |source| rules.order.contains(&source);
     match found.source {

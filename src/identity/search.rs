@@ -1,8 +1,8 @@
-//! Who in Sentry has an address that its list of members does not show. Pure: whoever calls brings the calls.
+//! Finds members by addresses that Sentry's list of members does not show. Pure: the caller makes the calls.
 //!
-//! Today's Sentry lists primary addresses only, and finds the others by a search. A search takes several addresses at once,
-//! and its rows do not say which of them they answer: a batch whose rows are all known already is confirmed by one call, and
-//! one with a new row is taken apart by asking for single addresses, the most likely one first.
+//! Current versions of Sentry list only primary addresses, and find the others by a search. A search takes several
+//! addresses at once, and its rows do not say which address matched. If all rows of a batch are known already, that one
+//! call confirms them. If a row is new, single addresses are searched for, the most likely one first.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ use crate::state::ids::MemberId;
 
 const PER_CALL: usize = 20;
 
-/// Members who were found not to have an address, while it was not known yet which one they have.
+/// Addresses that members were found not to have, while it is still unknown which address of a batch they have.
 pub type Misses = BTreeSet<(MemberId, Folded)>;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// Every row, as fresh as can be.
+    /// All rows of all answers, to update the directory.
     pub rows: Vec<Member>,
-    /// For each address of the batch, the members who have it and do not show it, as far as is known.
+    /// For each address of the batch, the members known to have it without showing it.
     pub bearers: Vec<(Address, Vec<Bearer>)>,
-    /// Whom a single address is not one of, as long as it is not known which one is.
+    /// Addresses that members do not have, if it is still unknown which one they have.
     pub misses: Vec<(MemberId, Folded)>,
 }
 
@@ -31,7 +31,7 @@ fn is_searchable(address: &Address) -> bool {
     address.as_str().chars().all(plain)
 }
 
-/// The calls that these addresses take. An apostrophe would join an address with the next one, so it is asked for alone.
+/// Splits addresses into one batch per call. An apostrophe would join two addresses, so its address goes alone.
 pub fn batches(addresses: &BTreeSet<Address>) -> Vec<Vec<Address>> {
     let searchable = addresses.iter().filter(|address| is_searchable(address)).cloned();
     let (alone, joined): (Vec<_>, Vec<_>) = searchable.partition(|address| address.as_str().contains('\''));
@@ -39,16 +39,16 @@ pub fn batches(addresses: &BTreeSet<Address>) -> Vec<Vec<Address>> {
     batches.chain(alone.into_iter().map(|address| vec![address])).collect()
 }
 
-/// How far a batch with new rows is taken apart.
+/// How many calls a batch with new rows may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// One more call for each new row; what is not told by then, the next search goes on with.
+    /// One more call for each new row. If that is not enough, the next search continues.
     Bounded,
-    /// Until every row has its address.
+    /// As many as it takes to find an address for every row.
     Whole,
 }
 
-/// Asks for one batch. `known`: what earlier searches have told; `misses`: what they have ruled out.
+/// Searches for one batch. `known`: the results of earlier searches; `misses`: what these have ruled out.
 pub fn ask_for<E>(
     batch: &[Address],
     known: &Directory,
@@ -94,22 +94,22 @@ fn members(hits: &[Hit]) -> Vec<Member> {
     hits.iter().map(|hit| hit.member.clone()).collect()
 }
 
-/// Those who have an address, and do not show it.
+/// The members who have an address without showing it.
 fn bearers(hits: &[Hit], address: &Address) -> Vec<Bearer> {
     let hidden = hits.iter().filter(|hit| !hit.member.shows(address));
     hidden.map(|hit| Bearer::of(&hit.member)).collect()
 }
 
-/// The address that most likely explains one of the rows.
+/// The address that most likely explains why one of the rows was found.
 fn likeliest<'a>(new: &[Hit], open: &[&'a Address], ruled_out: &Misses) -> Option<&'a Address> {
     let pairs = new.iter().flat_map(|hit| open.iter().map(move |address| (hit, *address)));
     let possible = pairs.filter(|(hit, address)| !ruled_out.contains(&(hit.member.id, address.folded())));
     let best = possible.max_by_key(|(hit, address)| (likeness(hit, address), std::cmp::Reverse(*address)));
-    // Everything was ruled out before: somebody has got an address since.
+    // All pairs were ruled out earlier: somebody has got another address since then.
     best.map(|(_, address)| address).or_else(|| open.first().copied())
 }
 
-/// How much an address looks like a member's own name and address. People write their name in most of them.
+/// How similar an address is to a member's name and primary address. People write their name in most addresses.
 fn likeness(hit: &Hit, address: &Address) -> usize {
     let (local, domain) = split(address.as_str());
     let primary = hit.member.primary.as_deref().unwrap_or_default();
@@ -122,7 +122,7 @@ fn likeness(hit: &Hit, address: &Address) -> usize {
     same + shared * 100 + within * 30 + common * 10 + usize::from(domain == own_domain)
 }
 
-/// The part before the `@` without a tag, and the domain, both folded.
+/// The part before the `@` without its `+tag`, and the domain, both in lower case.
 fn split(address: &str) -> (String, String) {
     let folded = address.to_ascii_lowercase();
     let (local, domain) = folded.split_once('@').unwrap_or((&folded, ""));
@@ -130,7 +130,7 @@ fn split(address: &str) -> (String, String) {
     (local.into(), domain.into())
 }
 
-/// Runs of letters, and of digits, folded.
+/// The words of a text in lower case, with digits split off.
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     let pieces = text.split(|c: char| !c.is_alphanumeric());
     let words = pieces.flat_map(|piece| {
@@ -141,7 +141,7 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     words.filter(|word| !word.is_empty()).map(str::to_ascii_lowercase)
 }
 
-/// The length of the longest run of letters that both have.
+/// The length of the longest run of characters that both contain.
 fn common_run(a: &str, b: &str) -> usize {
     let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
     let mut best = 0;
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// A Sentry in which these members have these addresses beside their primary one; and what it was asked.
+    /// A fake Sentry: members with their name and secondary addresses, and the number of addresses in each search.
     struct Site(Vec<(Member, &'static str, Vec<Address>)>, Vec<usize>);
 
     impl Site {
@@ -263,7 +263,7 @@ mod tests {
             assert!(rounds < 20, "what was ruled out is not asked again");
         }
         assert_eq!(site.search(&twenty(), &mut directory, &mut misses, Depth::Bounded), 1);
-        // Somebody who waits for the answer gets all of it.
+        // A search without a limit on its calls finds everybody at once.
         let (mut directory, mut misses) = (Directory::default(), Misses::new());
         site.search(&twenty(), &mut directory, &mut misses, Depth::Whole);
         assert_eq!(n_found(&directory), 3);

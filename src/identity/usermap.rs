@@ -1,7 +1,7 @@
-//! The user map: the operator's own word on who is who.
+//! The user map, in which the operator says which GitHub account has which address in Sentry.
 //!
-//! JSON, `{"octocat": "ada@example.com", "id:583231": "ada@example.com"}`, or CSV with one `login,address` a line. Pure;
-//! [`super::mapgrammar`] reads the text, [`super::mapfile`] watches the file.
+//! JSON, `{"octocat": "ada@example.com", "id:583231": "ada@example.com"}`, or CSV with one `login,address` per line.
+//! Pure: [`super::mapgrammar`] parses the text, [`super::mapfile`] watches the file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +21,9 @@ pub struct UserMap {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
-    /// By login: whoever has it now.
+    /// By login: the account that has it now.
     Login(Folded),
-    /// By id: whatever the account is called.
+    /// By id: the account, whatever its login is now.
     Id(GithubUserId),
 }
 
@@ -59,21 +59,21 @@ impl UserMap {
         self.entries.is_empty()
     }
 
-    /// As JSON that can be read again; the same entries give the same text.
+    /// JSON that can be parsed again. The same entries always give the same text.
     pub fn to_json(&self) -> String {
         let texts: BTreeMap<_, _> =
             self.entries.iter().map(|(key, address)| (key.to_string(), address.as_str())).collect();
         serde_json::to_string_pretty(&texts).unwrap_or_default()
     }
 
-    /// Names it by its content: 8 hex digits.
+    /// A hash of the content: 8 hex digits.
     pub fn fingerprint(&self) -> Box<str> {
         let sum = Sha256::digest(self.to_json());
         hex::encode(sum).chars().take(8).collect::<String>().into()
     }
 
-    /// How many of the remembered matches it would change: it leads to somebody else, to nobody, or no longer says what
-    /// it has said.
+    /// How many remembered matches this map would change: it leads to another member or to nobody, or no longer has the
+    /// entry that made the match.
     pub fn changes<'a>(
         &self,
         matches: impl Iterator<Item = (GithubUserId, &'a Match)>,
@@ -90,7 +90,7 @@ impl UserMap {
     }
 }
 
-/// So many changed matches wait for a person: a file that was cut short or mixed up looks just like this.
+/// Whether so many matches change that a person must approve. A file that was cut short or mixed up looks like this.
 pub fn is_suspicious(changed: usize, matches: usize) -> bool {
     changed > 5 && changed.saturating_mul(100) > matches.saturating_mul(2)
 }

@@ -1,4 +1,4 @@
-//! The status of what the operator has set: lists that name nothing, reloads, the user map.
+//! The status of what the operator has set: list entries that match nothing, reloads, the user map.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::reconcile::unused::Unused;
 use crate::status::Observer;
 use crate::work::mirror::Mirror;
 
-/// What reloads have come to, since start.
+/// The results of reloads since the start.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReloadsView {
     pub done: u64,
@@ -18,7 +18,7 @@ pub struct ReloadsView {
 }
 
 impl Observer {
-    /// What is wrong with a file without keeping the mirror from doing its work.
+    /// Adds the problems of files and lists that do not stop the service from doing its work.
     pub(super) fn add_files(&self, status: &mut Status, now: Timestamp) {
         let Mirror { reloads, who, .. } = self.mirror();
         let ((done, failed), fault) = (reloads.counts(), reloads.fault());
@@ -36,7 +36,7 @@ impl Observer {
         ));
     }
 
-    /// The faults of files that keep the mirror from being true.
+    /// The problems of files that make the service not ready.
     pub(super) fn grave_files(&self, now: Timestamp) -> impl Iterator<Item = String> {
         let Mirror { reloads, who, .. } = self.mirror();
         let map = who.map.fault().filter(|fault| fault.is_grave(now)).map(|fault| fault.why);

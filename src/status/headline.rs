@@ -1,4 +1,4 @@
-//! Is it true now? The whole status in a title and a sentence. Pure: the time is an argument.
+//! Sums up the status in a title and a few sentences: is Sentry in step with GitHub? Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::state::holds::FIRST;
 use crate::state::values::Mode;
 use crate::text::{capital, counted, Safe};
 
-/// What is put off for no longer than this is no trouble: a host hiccups, a replica of GitHub lags.
+/// A delay of less than this is no trouble: a host hiccups, or a replica of GitHub lags.
 const PASSING: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -23,19 +23,19 @@ pub struct Headline {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mood {
-    /// Sentry is as GitHub is, as far as the mirror can know.
+    /// Sentry is in step with GitHub, as far as the service can know.
     #[default]
     True,
-    /// It is being made true.
+    /// Changes are being made.
     Working,
-    /// Something waits for a person, or for a host that does not answer.
+    /// Something needs a person, or cannot be done at the moment.
     Waits,
     Broken,
 }
 
 impl Status {
-    /// The first of these that holds: no service, not ready, paused, something for a person, a host that is down, no
-    /// comparison lately, something put off, work under way, true.
+    /// The first of these that applies: no service, not ready, paused, something for a person, a host that is down,
+    /// failing comparisons, delayed changes, work under way, in step.
     pub(super) fn tell(&self, now: Timestamp) -> Headline {
         let say = |mood, title: &str, why: String| Headline { mood, title: title.into(), why };
         if self.started.is_none() {
@@ -89,7 +89,7 @@ impl Status {
         }
     }
 
-    /// Since when it is not ready, what becomes of deliveries meanwhile, and where to read on.
+    /// Since when the service has not been ready, what happens to deliveries meanwhile, and where to read on.
     fn while_not_ready(&self, now: Timestamp) -> String {
         let since = self.not_ready_since.map(|at| format!("Since {at}, {} ago. ", short(now.since(*at))));
         let since = since.unwrap_or_default();
@@ -101,7 +101,7 @@ impl Status {
         format!("{since}{stored} `sentry-team-sync check` shows how to fix it.")
     }
 
-    /// A person may have wanted that it is not as GitHub has it.
+    /// A person may have rejected changes, so that Sentry differs from GitHub on purpose.
     fn in_step(&self) -> String {
         let rejected = self.holds.iter().filter(|hold| hold.decision == Some("rejected"));
         match rejected.map(|hold| hold.n_changes).sum() {
@@ -110,7 +110,7 @@ impl Status {
         }
     }
 
-    /// What can be said of all that waits for nobody.
+    /// The state of everything that needs no person.
     fn about_the_rest(&self, now: Timestamp) -> String {
         let first = |hold: &HoldView| hold.decision.is_none() && hold.rule.starts_with(FIRST);
         if self.holds.iter().any(first) {
@@ -162,16 +162,16 @@ impl Status {
         all.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, more)| counted(n, one, more)).collect()
     }
 
-    /// In payload mode the deliveries are the truth: what is looked at is who is in Sentry.
+    /// Whether both sides are compared. In payload mode, payloads are trusted, and only Sentry's members are read.
     pub fn compares(&self) -> bool {
         self.mode != Some(Mode::Payload)
     }
 
-    /// Both sides, or Sentry's people, could not be read: whatever was in step once need not be so now.
+    /// Both sides, or Sentry's members, could not be read: they may be out of step by now.
     fn not_compared(&self, now: Timestamp) -> Option<String> {
         let failed = self.look_failed.as_ref()?;
         let last = self.last_reconcile.as_ref().map(|last| last.at);
-        // Somebody may have typed `sync --apply` meanwhile.
+        // A person may have run `sync --apply` since then.
         if last.is_some_and(|last| last > failed.since) {
             return None;
         }
@@ -188,7 +188,7 @@ impl Status {
         Some(format!("{before}; comparing has failed for {ago}: {why}."))
     }
 
-    /// What was put off for longer than a passing trouble takes.
+    /// The oldest work that has been delayed for longer than a passing problem lasts.
     fn stalled(&self, now: Timestamp) -> Option<String> {
         let queue = self.queue.iter().map(|queued| (queued.to_string(), &queued.attempt));
         let waits = self.waits.iter().map(|wait| (wait.to_string(), &wait.attempt));
@@ -235,12 +235,12 @@ impl Status {
 }
 
 impl LastReconcile {
-    /// Whether all that it found, and no guard stops, is done.
+    /// Whether everything that it found, and that is not on hold, is done.
     pub(crate) fn is_mended(&self) -> bool {
         self.open == 0 && self.failed.is_empty() && self.left == 0 && self.stuck == 0
     }
 
-    /// What it found then, and what became of that.
+    /// Reports what it found, and the result.
     fn account(&self, now: Timestamp) -> String {
         let found = format!("The last comparison, {} ago, found", short(now.since(*self.at)));
         let found = match self.differences {
@@ -433,7 +433,7 @@ mod tests {
         );
     }
 
-    /// What nobody has approved, read, done or matched is not said to be in step.
+    /// The headline must not say "in step" about anything that was not approved, read, done or matched.
     #[test]
     fn the_headline_reassures_of_nothing_that_is_not_so() {
         let first = |status: &mut Status| {
@@ -444,7 +444,7 @@ mod tests {
         };
         let why = "Until you approve the first comparison, only deliveries change anything: no team is mirrored yet.";
         assert_eq!(told(first), is(Mood::Waits, "1 decision needs you", why));
-        // Not the first, and nothing mirrored.
+        // This is not the first comparison, and no team is mirrored.
         let adoptions = |status: &mut Status| {
             first(status);
             status.holds[0].rule = "the Sentry team was there before".into();
@@ -487,7 +487,7 @@ mod tests {
         };
         let why = "The last comparison was 10m ago; comparing has failed for 5m: GET /x: 502.";
         assert_eq!(told(unread), is(Mood::Waits, "Comparison failing", why));
-        // Somebody has compared by hand meanwhile.
+        // A person has run a comparison since then.
         let read = |status: &mut Status| {
             unread(status);
             status.look_failed.as_mut().unwrap().since = Timestamp(NOW.0 - 700_000).into();

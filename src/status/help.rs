@@ -1,13 +1,13 @@
-//! What would match somebody whom Sentry does not know. Pure.
+//! Suggests how a person whom Sentry does not know could be matched. Pure.
 
 use crate::identity::{BARRED, MANAGED, NO_MEMBER_HAS, SECOND};
 use crate::state::values::Source;
 use crate::text::plain;
 
-/// Every source, where it is not known which ones are on.
+/// Every source, for callers that do not know which ones are on.
 pub const ALL: [Source; 5] = [Source::Map, Source::Sentry, Source::Saml, Source::Verified, Source::Public];
 
-/// What a person can do, by the reason why nobody was matched and by the sources that are on.
+/// The advice for a person, depending on why nobody was matched and on the sources that are on.
 pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
     if why == BARRED {
         return "give them another role in Sentry".into();
@@ -18,7 +18,7 @@ pub fn what_would_match(login: &str, why: &str, order: &[Source]) -> String {
     let is_second = why.starts_with(SECOND);
     let knows_address = is_second || why.starts_with(NO_MEMBER_HAS);
     let is_conflict = !knows_address && !why.starts_with("no address is known");
-    // An invite at the address with GitHub's tag would make a second account.
+    // An invite to the address with GitHub's tag would create a second account.
     if knows_address && !why.contains(MANAGED) {
         ways.push(match why.contains("(there is ") {
             _ if is_second => "have them make it their primary address in Sentry".into(),

@@ -1,5 +1,4 @@
-//! A hold as a person is asked about it: the question, what led to it, what it would mean, and whether `undo` could
-//! bring it back.
+//! A hold as a question to a person, with what led to it, what approving it means, and whether `undo` could reverse it.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +12,12 @@ use crate::text::{capital, counted};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct HoldView {
-    /// What `approve` takes.
+    /// The name that `approve` takes.
     pub name: String,
     pub n_changes: usize,
     /// At most 100 of them.
     pub changes: Vec<String>,
-    /// Why they are not made.
+    /// Why the changes are not made.
     pub rule: String,
     pub since: Shown,
     /// `approved`, `rejected`, or not yet decided.
@@ -28,21 +27,21 @@ pub struct HoldView {
     pub asks: Vec<String>,
     #[serde(skip)]
     pub question: String,
-    /// What led to it, and what approving it would mean.
+    /// The cause of the hold, and the effect of approving it.
     #[serde(skip)]
     pub consequence: String,
     #[serde(skip)]
     pub(super) ends: Ends,
 }
 
-/// What a hold would take away.
+/// The kind of loss that approving a hold would cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Ends {
     #[default]
     Nothing,
-    /// Teams, which `undo` makes again.
+    /// Teams, which `undo` can restore.
     Teams,
-    /// What nothing but another change brings back.
+    /// Memberships, or the independence of a Sentry team that is adopted, which `undo` cannot restore.
     Other,
 }
 
@@ -64,7 +63,7 @@ impl HoldView {
         }
     }
 
-    /// The setting or guard whose rule stopped it, and its reason.
+    /// The setting or guard that stopped the changes, and its reason.
     pub fn rule_and_reason(&self) -> (&str, &str) {
         rule_and_reason(&self.rule)
     }
@@ -78,7 +77,7 @@ impl HoldView {
         format!("{} {}{rule}", self.question, self.consequence)
     }
 
-    /// Whether it could be brought back. `gives_projects_back`: whether the token may, if that is known.
+    /// Whether `undo` could reverse it. `gives_projects_back`: whether the token may restore projects, if known.
     pub fn undo(&self, gives_projects_back: Option<bool>) -> Option<String> {
         let projects = match gives_projects_back {
             Some(true) => "members and projects",

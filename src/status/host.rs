@@ -1,4 +1,4 @@
-//! One host as the status shows it: does it answer, and how much of its rates is left.
+//! One host as the status shows it: whether it answers, and what is left of its rate limits.
 
 use serde::Serialize;
 
@@ -11,29 +11,29 @@ use crate::hosts::http::Upstream;
 pub struct Host {
     /// `well`, `down` or `refused`.
     pub health: &'static str,
-    /// Why, unless it is well.
+    /// The reason, unless it is `well`.
     pub why: Option<String>,
     pub calls: u64,
     /// Calls without a usable answer.
     pub failures: u64,
     pub rates: Vec<Rate>,
     pub token_expires: Option<String>,
-    /// The GitHub App that is signed in as, and its installation.
+    /// The GitHub App that the service signs in as, and its installation.
     pub app: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Rate {
-    /// GitHub: `core` and `graphql`. Sentry: `read` and `write`, of which each kind of call has its own.
+    /// GitHub: `core` and `graphql`. Sentry: `read` and `write`, in which each kind of call has a limit of its own.
     pub class: &'static str,
     pub limit: u64,
     pub remaining: u64,
-    /// When the next window begins; past, if nothing was asked since.
+    /// When the next window begins. This is in the past if no call was made since then.
     pub reset: Shown,
 }
 
 impl Rate {
-    /// Less than a tenth of it is left.
+    /// Whether less than a tenth of it is left.
     pub fn is_low(&self) -> bool {
         self.remaining.saturating_mul(10) < self.limit
     }
@@ -64,7 +64,7 @@ impl Host {
     }
 }
 
-/// A host of which nothing is known: no service runs.
+/// A host about which nothing is known, because no service is running.
 impl Default for Host {
     fn default() -> Self {
         let (rates, token_expires) = (Vec::new(), None);

@@ -1,4 +1,4 @@
-//! What GitHub does not show completely, and who stays in a team because of that.
+//! The lists that GitHub does not show completely, and the people who stay in a team because of that.
 
 use serde::Serialize;
 
@@ -14,9 +14,9 @@ pub struct IncompleteView {
     /// Since when the first of them has been incomplete.
     pub since: Option<Shown>,
     pub lists: Vec<ListView>,
-    /// How many people stay in teams whom a comparison would have taken out.
+    /// How many people stay in teams although a comparison would otherwise have removed them.
     pub n_not_removed: usize,
-    /// Since when the first of them does.
+    /// Since when the first of them has stayed.
     pub not_removed_since: Option<Shown>,
     pub not_removed: Vec<String>,
 }
@@ -49,7 +49,7 @@ impl IncompleteView {
         }
     }
 
-    /// What to know of it where somebody asks whether all is in step.
+    /// The remark that the headline adds. Empty if nothing is incomplete.
     pub(super) fn sentence(&self) -> String {
         let lists = counted(self.n_lists, "list is incomplete", "lists are incomplete");
         match (self.n_lists, self.n_not_removed) {
@@ -64,7 +64,7 @@ impl IncompleteView {
         }
     }
 
-    /// What has lasted for so long that somebody has to look at it.
+    /// The warning about lists that have been incomplete for so long that a person must look at them.
     pub(super) fn warning(known: &Known, now: Timestamp) -> Option<String> {
         let ages = known.lists.values().map(|(_, since)| now.since(*since));
         let lasting: Vec<_> = ages.filter(|age| *age >= LASTING).collect();

@@ -1,7 +1,7 @@
-//! `/metrics` in Prometheus' text format. No names of people or teams: only numbers, and labels from fixed sets.
+//! `/metrics` in Prometheus' text format. It has numbers and labels from fixed sets only: no names of people or teams.
 //!
-//! Every sample is there from the first second on: a counter that begins at its first event hides that event from
-//! `increase()`. What is not known (yet) is `NaN`, which fits no comparison and so rings no alarm.
+//! Every sample exists from the first second on: a counter that begins with its first event hides that event from
+//! `increase()`. A value that is not known (yet) is `NaN`, which matches no comparison and so triggers no alert.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::reconcile::unused::Unused;
 use crate::status::{IncompleteView, Observer, ReloadsView as Reloads, Status};
 use crate::work::mirror::Mirror;
 
-/// What became of requests at one gate, since start.
+/// How many requests passed one gate since the start, and how many did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AtGate {
     pub passed: u64,
@@ -72,7 +72,7 @@ fn seconds(at: Timestamp) -> f64 {
     at.0 as f64 / 1000.0
 }
 
-/// How long ago that was, in seconds; zero if there is nothing.
+/// How many seconds ago that was; zero for `None`.
 fn age(since: Option<Shown>, now: Timestamp) -> f64 {
     since.map_or(0.0, |at| now.since(*at).as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! How things are, as one value: the status command, the page, the JSON and the metrics are views of it.
+//! The state of the service as one value. The `status` command, the page, the JSON and the metrics are views of it.
 
 mod files;
 mod headline;
@@ -44,26 +44,26 @@ use crate::state::{deliveries, Pause, State};
 use crate::work::mirror::Mirror;
 use since::Conditions;
 
-/// How many entries of each list are shown; the numbers beside them are whole.
+/// How many entries of each list are shown. The numbers beside them count all entries.
 const SHOWN: usize = 100;
-/// A delivery that waits longer than this, with nothing known to be in its way, is stuck.
+/// A delivery that is queued for longer than this, without a known reason, is stuck.
 pub const STUCK: Duration = Duration::from_secs(3600);
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
     pub version: &'static str,
     pub at: Shown,
-    /// Absent where no service runs.
+    /// Absent if no service is running.
     pub started: Option<Shown>,
     pub headline: Headline,
     /// Whether everything that should work does.
     pub ready: bool,
     pub not_ready_since: Option<Shown>,
-    /// Whether deliveries that arrive now are kept, whatever else does not work.
+    /// Whether deliveries that arrive now are stored, even if other things do not work.
     pub stores_deliveries: bool,
-    /// What does not work, each with what to do.
+    /// Why the service is not ready, each reason with what to do.
     pub reasons: Vec<String>,
-    /// What is wrong without keeping the mirror from being true.
+    /// Problems that do not affect readiness.
     pub warnings: Vec<String>,
     pub paused: Option<Pause>,
     pub github_org: Option<String>,
@@ -73,7 +73,7 @@ pub struct Status {
     pub oldest_queued: Option<Shown>,
     /// The oldest of the queued deliveries.
     pub queue: Vec<Queued>,
-    /// What else is put off, the oldest first.
+    /// Other work that was put off, oldest first.
     pub delayed: Vec<Delayed>,
     #[serde(skip)]
     pub n_delayed: usize,
@@ -81,18 +81,18 @@ pub struct Status {
     pub open_hints: usize,
     pub last_reconcile: Option<LastReconcile>,
     pub incomplete: IncompleteView,
-    /// Absent if both sides, or Sentry's people, could be read the last time.
+    /// Absent if the last reading of both sides, or in payload mode of Sentry's members, succeeded.
     pub look_failed: Option<LookFailed>,
-    /// Payload mode, or as a GitHub App: the last look for missed deliveries.
+    /// The last search for missed deliveries, which is made in payload mode and as a GitHub App.
     pub recovered: Option<RecoveredView>,
     pub reloads: ReloadsView,
-    /// Whether the user map's file is refused: the last good one is in use, if there is one.
+    /// Whether the user map's file is rejected. The last good map stays in use, if there is one.
     #[serde(skip)]
     pub user_map_refused: bool,
-    /// Entries of lists that name nothing; not known before both sides were read.
+    /// List entries that match nothing. Absent until both sides have been read.
     pub unused: Option<Vec<Unused>>,
     pub teams: usize,
-    /// Names in CODEOWNERS that the mirror has linked to a Sentry team, or found linked.
+    /// Names in CODEOWNERS that the service has linked to a Sentry team, or found linked.
     pub linked: usize,
     #[serde(skip)]
     pub links_barred: bool,
@@ -101,29 +101,29 @@ pub struct Status {
     /// How many teams wait for another team's slug.
     pub waiting: usize,
     pub waits: Vec<Wait>,
-    /// How many holds wait for a person.
+    /// How many holds need a decision.
     pub held: usize,
-    /// What a guard stopped: what waits for a person first.
+    /// Changes that a guard stopped, those without a decision first.
     pub holds: Vec<HoldView>,
-    /// Whether Sentry's token may give a restored team its projects, where that is known.
+    /// Whether `SENTRY_TOKEN` may give a restored team its projects back, if that is known.
     #[serde(skip)]
     pub gives_projects_back: Option<bool>,
     pub failed: usize,
-    /// The failed ones, oldest first.
+    /// The failed deliveries, oldest first.
     pub failures: Vec<Failure>,
-    /// How many people GitHub has in teams and Sentry does not know.
+    /// How many people are in GitHub teams and have no match in Sentry.
     pub wanted: usize,
-    /// When they are looked for next; absent where that is never done by itself.
+    /// When they are searched for next. Absent if `SYNC_INTERVAL` is off.
     pub next_look: Option<Shown>,
-    /// Some of them, whoever waits longest first.
+    /// Some of them, those who have waited longest first.
     pub unmatched: Vec<Unmatched>,
-    /// What was dealt with last, newest first.
+    /// The deliveries that were finished last, newest first.
     pub recent: Vec<RecentView>,
     /// When the last signed delivery arrived.
     pub last_delivery: Option<Shown>,
-    /// What arrived in each of the last 24 hours, oldest first; the last one is not over.
+    /// Deliveries in each of the last 24 hours, oldest first. The last hour is not over.
     pub hours: Vec<Hour>,
-    /// Which of the webhook's secrets fitted last; absent if none did since the start.
+    /// Which webhook secret matched last. Absent if none has since the start.
     pub secret: Option<SecretView>,
     pub disk: Option<Disk>,
     /// Audit lines that could not be written since the start.
@@ -142,7 +142,7 @@ pub struct RecoveredView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LookFailed {
     pub since: Shown,
-    /// Why, the last time.
+    /// Why the last attempt failed.
     pub why: String,
 }
 
@@ -153,27 +153,27 @@ pub struct LastReconcile {
     /// How long reading and comparing took, in seconds.
     pub seconds: f64,
     pub summary: String,
-    /// Held ones included.
+    /// Includes those on hold.
     pub differences: usize,
     pub held: usize,
-    /// Teams that could not have their slug, because another team has it.
+    /// Teams that could not get their slug, because another team has it.
     pub stuck: usize,
     /// Teams that GitHub did not show.
     pub unseen: usize,
     /// Names in CODEOWNERS that somebody has linked to another Sentry team.
     pub linked_elsewhere: usize,
-    /// Nothing of it was carried out, because of a pause.
+    /// Nothing was carried out, because the service is paused.
     pub paused: bool,
-    /// How it was read who is in Sentry's teams: `scim`, or `teams` one by one.
+    /// How the members of Sentry's teams were read: `scim`, or `teams` one by one.
     pub members_by: &'static str,
     /// The same in words, with the reason.
     pub members_read: String,
-    /// Teams with something still to be done.
+    /// Teams with unfinished changes.
     pub open: usize,
     pub written: usize,
-    /// Teams that were bound to a Sentry team that was there, which changes nothing there.
+    /// Teams that were bound to an existing Sentry team, which changes nothing there.
     pub adopted: usize,
-    /// What a delivery of just before says otherwise of: another comparison decides.
+    /// Changes that a recent delivery contradicts. The next comparison decides about them.
     pub left: usize,
     pub failed: Vec<String>,
 }
@@ -185,7 +185,7 @@ pub struct SecretView {
     pub at: Shown,
 }
 
-/// Room for the journal, in bytes.
+/// Disk space of the journal, in bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Disk {
     pub journal_bytes: u64,
@@ -194,29 +194,29 @@ pub struct Disk {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {
-    /// What `replay` takes.
+    /// The GUID, which `replay` takes.
     pub delivery: String,
     /// `event.action`.
     pub event: &'static str,
-    /// Why, and what to do.
+    /// Why it failed, and what to do.
     pub why: String,
     pub at: Shown,
 }
 
-/// One person whom Sentry does not know.
+/// A person whom Sentry does not know.
 #[derive(Clone, Debug, Serialize)]
 pub struct Unmatched {
     pub login: String,
     pub id: u64,
     pub why: String,
-    /// What would match them.
+    /// How they could be matched.
     pub help: String,
     /// In how many teams they are wanted.
     pub teams: usize,
     pub since: Shown,
 }
 
-/// Tells how a running mirror stands.
+/// Reports the status of a running service.
 pub struct Observer {
     pub reconciler: Arc<Reconciler>,
     pub arrived: Arc<Counts>,
@@ -224,14 +224,14 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// `arrived`: what the intake counts; where nothing listens, nothing is counted.
+    /// `arrived`: what the intake counts. If nothing listens, it stays at zero.
     pub fn new(reconciler: Arc<Reconciler>, arrived: Arc<Counts>) -> Self {
         Self { reconciler, arrived, conditions: Conditions::default() }
     }
 
-    /// Does what is due without an event, and notes how things are meanwhile; how long to rest before the next step.
+    /// Does the pending scheduled work and notes the conditions. Returns how long to rest before the next step.
     pub fn step(&self, schedule: &mut Schedule) -> Duration {
-        // On both sides: a step may take long, and so may the rest after one that failed.
+        // Before and after: a step may take long, and so may the rest after one that failed.
         self.note_conditions();
         let rest = schedule.step();
         self.note_conditions();
@@ -242,7 +242,7 @@ impl Observer {
         &self.reconciler.mirror
     }
 
-    /// Why names of CODEOWNERS can not be linked, with the fix, where they are to be.
+    /// Why names of CODEOWNERS cannot be linked, with the fix. `None` if the settings turn links off.
     pub fn what_bars_links(&self) -> Option<String> {
         let mirror = self.mirror();
         mirror.owners.barred(&mirror.clock).filter(|_| mirror.settings().links)
@@ -308,7 +308,7 @@ impl Observer {
 }
 
 impl Status {
-    /// What the state alone tells: also without a running service. `order`: the sources that are on, as far as is known.
+    /// The part that needs only the state, not a running service. `order`: the sources that are on, as far as is known.
     pub fn of_state(state: &State, order: &[Source], now: Timestamp) -> Self {
         let deliveries = &state.deliveries;
         let newest = deliveries.queued().next_back().map(|delivery| delivery.at);
@@ -345,7 +345,7 @@ fn holds(state: &State) -> Vec<HoldView> {
     waits(true).chain(waits(false)).take(SHOWN).map(|hold| HoldView::of(hold, state)).collect()
 }
 
-/// Whoever waits longest, first. There may be tens of thousands, and everybody waits for the state meanwhile.
+/// Those who have waited longest. There may be tens of thousands, and other threads wait for the state meanwhile.
 fn unmatched(state: &State, order: &[Source]) -> Vec<Unmatched> {
     let mut longest = BinaryHeap::with_capacity(SHOWN + 1);
     for (user, wanted) in state.people.wanted() {

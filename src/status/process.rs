@@ -1,6 +1,6 @@
-//! What the kernel says of this process.
+//! Reads what the kernel reports about this process.
 
-/// Resident memory in bytes; `None` where the kernel does not tell.
+/// Resident memory in bytes; `None` if the kernel does not report it.
 pub fn resident_bytes() -> Option<u64> {
     resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
 }

@@ -1,4 +1,4 @@
-//! What is not done yet: queued deliveries and waiting teams, each with its last reason, and when it is tried next.
+//! Unfinished work: queued deliveries, waiting teams and other delays, each with its last reason and its next try.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,13 +15,13 @@ use crate::state::{names, State};
 use crate::status::Observer;
 use crate::text::{plain, Safe};
 
-/// Why something is not done yet, and when it is tried next. Only a running service knows.
+/// Why something is not done yet, and when the next try is. Only a running service knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Attempt {
-    /// The reason, when it was tried last, or what keeps it from being tried; absent if neither is known.
+    /// Why the last try failed, or why it cannot be tried. Absent if neither is known.
     pub why: Option<String>,
     pub why_since: Option<Shown>,
-    /// When it is tried next, at the latest; absent where nothing is known of that.
+    /// When the next try is, at the latest. Absent if that is not known.
     pub next_try: Option<Shown>,
     pub at_work: bool,
 }
@@ -34,20 +34,20 @@ pub struct Queued {
     /// `event.action`.
     pub event: &'static str,
     pub team: Option<u64>,
-    /// That team's slug, as the delivery told it.
+    /// That team's slug, as the delivery gave it.
     pub slug: Option<String>,
     pub since: Shown,
     #[serde(flatten)]
     pub attempt: Attempt,
 }
 
-/// Something that no delivery waits for, and that is put off: a team's share of a comparison, a decision, a wanted person.
+/// Delayed work that no delivery waits for: a team's share of a comparison, a decision, a wanted person.
 #[derive(Clone, Debug, Serialize)]
 pub struct Delayed {
-    /// Which team, or who.
+    /// The team or the person.
     pub what: String,
     pub team: Option<u64>,
-    /// What led to it.
+    /// The event or work that led to it.
     pub event: &'static str,
     #[serde(flatten)]
     pub attempt: Attempt,
@@ -56,26 +56,26 @@ pub struct Delayed {
 #[derive(Clone, Debug, Serialize)]
 pub struct Wait {
     pub team: u64,
-    /// What it is called now: its slug in Sentry, else the one that GitHub told last.
+    /// Its slug in Sentry, or else the last one that GitHub has reported.
     pub slug: Option<String>,
-    /// The one that has its slug.
+    /// The team that has the slug.
     pub waits_for: u64,
     pub wants: Option<String>,
-    /// How it stands: it is also tried as soon as the slug is free.
+    /// The team is also tried as soon as the slug is free.
     #[serde(flatten)]
     pub attempt: Attempt,
 }
 
-/// What keeps everything from being tried.
+/// The reason why nothing at all can be tried.
 pub(super) struct Standstill {
     pub why: String,
     pub since: Timestamp,
-    /// Until then nothing is tried; `None` where nobody can say.
+    /// Nothing is tried until then; `None` if the end is not known.
     pub until: Option<Timestamp>,
 }
 
 impl Queued {
-    /// A delivery, as far as the state alone tells.
+    /// A delivery, with only what the state knows of it.
     pub(crate) fn of(delivery: &Delivery) -> Self {
         let team = delivery.event.team();
         let slug = team.and_then(|team| team.slug.as_ref());
@@ -90,7 +90,7 @@ impl Queued {
         }
     }
 
-    /// Behind what it is about: `, team `crew``.
+    /// The team, as it follows the event: ``, GitHub team `crew` (7)``.
     pub(super) fn team_named(&self) -> String {
         match (&self.slug, self.team) {
             (Some(slug), Some(team)) => format!(", GitHub team `{slug}` ({team})"),
@@ -101,7 +101,7 @@ impl Queued {
 }
 
 impl Attempt {
-    /// What several tries of the same thing come to: the oldest reason, the next try.
+    /// Combines the entries of one piece of work: the oldest reason and the earliest next try.
     fn of(entries: &[&Entry], pause: Option<&Standstill>, clocks: (Timestamp, Instant)) -> Self {
         let (now, instant) = clocks;
         let next = |entry: &Entry| entry.next.map(|next| now.after(next.saturating_duration_since(instant)));
@@ -109,7 +109,7 @@ impl Attempt {
         let reason =
             entries.iter().filter_map(|entry| entry.put_off.as_ref()).min_by_key(|known| known.since);
         let next_try = entries.iter().copied().filter_map(next).min();
-        // What would be tried later than the pause ends waits for its own reason.
+        // Work whose next try is after the end of the pause is delayed for its own reason.
         let is_held_up =
             |pause: &&Standstill| reason.is_none() || pause.until.is_none() || next_try <= pause.until;
         let (why, since, next_try) = match pause.filter(|_| !at_work).filter(is_held_up) {
@@ -126,12 +126,12 @@ impl Attempt {
 impl Observer {
     pub(super) fn standstill(&self, now: Timestamp) -> Option<Standstill> {
         let (wait, why) = self.mirror().paused_for()?;
-        // Whoever can not say when looks again in a second.
+        // A wait of a second means that the end is not known, only that the next look is in a second.
         let until = (wait > Duration::from_secs(1)).then(|| now.after(wait));
         Some(Standstill { since: self.conditions.paused_since(now, &why), why, until })
     }
 
-    /// Says of queued deliveries and waiting teams how they stand, and returns what else is put off, the oldest first.
+    /// Adds the attempts to queued deliveries and waiting teams. Returns the other work that was put off, oldest first.
     pub(crate) fn add_attempts(&self, queue: &mut [Queued], waits: &mut [Wait]) -> Vec<Delayed> {
         let clocks = (self.mirror().clock.wall(), self.mirror().clock.now());
         let pause = self.standstill(clocks.0);
@@ -176,7 +176,7 @@ fn name_of(state: &State, key: LaneKey) -> (String, Option<u64>) {
 }
 
 impl fmt::Display for Attempt {
-    /// Behind what it is about: `: no answer, since …; next try …`.
+    /// As it follows the work in a line: `: no answer, since …; next try …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(why) = &self.why {
             write!(f, ": {}", Safe(why))?;

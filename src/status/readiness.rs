@@ -1,5 +1,5 @@
-//! What keeps the mirror from being true: each reason says what to do. `/readyz` is for alerts; nothing stands before the
-//! webhook because of it.
+//! Why the service is not ready. Each reason says what to do. `/readyz` is for alerts: the webhook takes deliveries
+//! even while the service is not ready.
 
 use super::{Host, STUCK};
 use crate::clock::Timestamp;
@@ -9,8 +9,8 @@ use crate::hosts::http::Upstream;
 use crate::state::Org;
 use crate::status::Observer;
 
-/// The API itself has not answered since the start, so that nobody knows whether its address is right. A refusal is told
-/// with the hosts; `is_told`: so is what else is missing of it.
+/// The reason, if the host's API has not answered since the start, so that its address may be wrong. A refusal has a
+/// reason of its own. `is_told`: earlier reasons already cover a host that has only been silent.
 fn unheard(host: &Upstream, shown: &Host, is_told: bool) -> Option<String> {
     let (name, base) = (host.name(), host.base());
     let (setting, address) = match name {
@@ -44,7 +44,7 @@ impl Observer {
         });
         let mut reasons = Vec::new();
         reasons.extend(mirror.faults.grave());
-        // A refusal is told with the hosts.
+        // A refusal has a reason of its own below.
         if github.health != "refused" {
             if org.is_none() {
                 reasons.push(mirror.why_no_organisation());

@@ -1,4 +1,4 @@
-//! What was dealt with last, as it is true now.
+//! The deliveries that were finished last, with their results as they are now.
 
 use serde::Serialize;
 
@@ -17,27 +17,27 @@ pub struct RecentView {
     pub note: String,
     pub status: Outcome,
     pub received: Shown,
-    /// When it was dealt with.
+    /// When it was finished.
     pub at: Shown,
     #[serde(skip)]
     pub tone: Tone,
 }
 
-/// How a delivery that was dealt with stands now.
+/// How things are now with a delivery that was finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Done,
-    /// Done as far as it could be: Sentry does not know somebody.
+    /// Done as far as possible: somebody has no match in Sentry.
     Person,
     Decision,
-    /// It failed, and was not tried again.
+    /// It failed, and has not been replayed.
     Failed,
-    /// It was held or failed once, and that is over.
+    /// It was held or had failed, and that is settled.
     Past,
 }
 
 impl RecentView {
-    /// What became of it, in a word.
+    /// The result in one or two words.
     pub fn became(&self) -> &'static str {
         match self.tone {
             Tone::Done => "done",

@@ -1,18 +1,18 @@
-//! Since when something is so that is only ever seen by looking: that the service is not ready, that nothing is tried.
+//! Since when the service has not been ready, and since when nothing could be tried. Only regular checks can show that.
 
 use super::LookFailed;
 use crate::clock::Timestamp;
 use crate::lock::Mutex;
 use crate::status::Observer;
 
-/// What was seen when it was looked last. A look a second keeps it true.
+/// The findings of the last check. A check every second keeps them current.
 #[derive(Debug, Default)]
 pub struct Conditions(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
     not_ready: Option<Timestamp>,
-    /// The reason, and when it was seen first.
+    /// The reason, and when it was first seen.
     paused: Option<(String, Timestamp)>,
 }
 
@@ -37,7 +37,7 @@ impl Conditions {
 }
 
 impl Observer {
-    /// Looks how things are, so that it is known since when they are so. To be called every second.
+    /// Checks both conditions, so that it is known since when they hold. Must be called every second.
     pub fn note_conditions(&self) {
         let now = self.mirror().clock.wall();
         self.conditions.not_ready_since(now, self.why_not_ready().is_empty());
@@ -46,7 +46,7 @@ impl Observer {
         }
     }
 
-    /// Since when a look that nobody has asked for fails, and why.
+    /// Since when the service's own comparisons (payload mode: reads of Sentry's members) have failed, and why.
     pub(super) fn look_failed(&self) -> Option<LookFailed> {
         let failed = self.reconciler.looks().failed;
         failed.map(|(since, why)| LookFailed { since: since.into(), why })

@@ -1,4 +1,4 @@
-//! What does not need a service.
+//! Tests that need no running service.
 
 use super::*;
 use crate::state::ids::{GithubTeamId, GithubUserId, Login};

@@ -1,5 +1,5 @@
-//! The status for a terminal: what is wrong first, then how things are, in columns. Foreign text is escaped. Writing to
-//! memory can not fail.
+//! The status for a terminal: problems first, then an overview in columns. Foreign text is escaped. Write results are
+//! ignored, because writing to memory cannot fail.
 
 use std::fmt::Write;
 
@@ -9,19 +9,19 @@ use crate::state::holds::APPROVE_WITH;
 use crate::state::values::Mode;
 use crate::text::{counted, put, Safe};
 
-/// How long a line may be; a command that is to be pasted is never broken.
+/// The longest line. A command is never broken, so that it can be pasted.
 const WIDTH: usize = 118;
 /// How many entries of a list are shown, unless all are asked for.
 const LISTED: usize = 5;
-/// How many of the last deliveries are.
+/// How many of the last deliveries are shown.
 const RECENT: usize = 10;
-/// From this column on a line says what its name means.
+/// The column at which a row's text begins, after its name.
 const COLUMN: usize = 14;
-/// So many characters of a GUID are its first block.
+/// The length of a GUID's first block.
 pub const BLOCK: usize = 8;
 
 impl Status {
-    /// `verbose`: whole lists, lines and GUIDs, and what helps to find a fault.
+    /// `verbose`: whole lists, unbroken lines and full GUIDs, and details that help to find a fault.
     pub fn to_text(&self, verbose: bool) -> String {
         let mut view = View { text: String::new(), verbose, guid: self.guid_length(verbose) };
         self.write_head(&mut view);
@@ -39,7 +39,7 @@ impl Status {
         self.ready || !self.reasons.is_empty()
     }
 
-    /// How much of a GUID tells it from all others that are shown.
+    /// How many characters distinguish a GUID from all others that are shown.
     fn guid_length(&self, verbose: bool) -> usize {
         if verbose {
             return usize::MAX;
@@ -71,7 +71,7 @@ impl Status {
         for warning in &self.warnings {
             view.line("warning: ", warning);
         }
-        // Those of a protection are among the warnings.
+        // Unused entries of `SYNC_PROTECT` are among the warnings.
         for unused in self.unused.iter().flatten().filter(|one| !one.is_of_protection()) {
             view.line("note: ", &unused.told());
         }
@@ -228,7 +228,7 @@ impl Status {
             let ago = || format!("{:>4} ago", short(self.at.since(*recent.at)));
             let at = if view.verbose { recent.at.to_string() } else { ago() };
             let before = format!("  {at}  {:width$}  {}  ", recent.event, view.guid(&recent.guid));
-            // The command to decide stands with the hold.
+            // The command to approve is shown with the hold.
             let note = if view.verbose { None } else { recent.note.split(APPROVE_WITH).next() };
             let note = Safe(note.unwrap_or(&recent.note));
             view.line(&before, &format!("{}: {note}", recent.became()));
@@ -236,7 +236,7 @@ impl Status {
     }
 }
 
-/// The text as it grows.
+/// The text while it is written.
 pub(super) struct View {
     text: String,
     pub verbose: bool,
@@ -258,9 +258,9 @@ impl View {
         let _ = writeln!(self.text, "\n{title}");
     }
 
-    /// `text` behind `before`, and below itself where it is too long for one line.
+    /// Writes `text` after `before`, and continues in the same column if it is too long for one line.
     pub fn line(&mut self, before: &str, text: &str) {
-        /// A command begins with it, has two more words, and is about so much longer where it is pasted.
+        /// The first of a command's three words, and by how much [`crate::commands::paste`] may lengthen it.
         const NAME: (&str, usize) = ("sentry-team-sync", 18);
         let indent = before.chars().count();
         let mut column = indent;
@@ -283,7 +283,7 @@ impl View {
         self.line(&format!("{name:COLUMN$}"), text);
     }
 
-    /// A list, which is cut; the number of all is whole.
+    /// Writes a list, which is cut, and how many of `all` entries are not shown.
     pub fn list<T>(&mut self, entries: &[T], all: usize, mut write: impl FnMut(&mut Self, &T)) {
         let shown = self.shown(entries.len());
         entries.iter().take(shown).for_each(|entry| write(self, entry));

@@ -1,9 +1,9 @@
-//! Public profiles that a snapshot could not tell, read by REST one by one.
+//! Reads public profiles one by one by REST, for people whose public address the snapshot lacks.
 //!
-//! GraphQL refuses `User.email` to a classic token without `user:email` or `read:user`, and REST's lists hold no
-//! addresses; single profiles are open to every token. Each is a call, so only those are read whom no other source
-//! knows and who are in a mirrored team, and what was read is good for a day. A profile that could not be read says
-//! nothing: its owner stays unknown, and nobody is taken out on the strength of that.
+//! GraphQL refuses `User.email` to a classic token without `user:email` or `read:user`, and REST's lists have no
+//! addresses. Every token may read single profiles, but each costs a call. So only people in mirrored teams whom no
+//! other source knows are read, and a profile that was read is not read again for a day. If a profile cannot be read,
+//! its owner stays unknown, and nobody is removed because of that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,18 +20,18 @@ use crate::lock::Mutex;
 use crate::state::event::Person;
 use crate::state::ids::GithubUserId;
 
-/// What somebody is called whose profile could not be read. Always the same, whatever the trouble was.
+/// The reason for people whose profile could not be read. It is the same for every error.
 const UNREAD: &str = "no other source knows an address, and the public profile could not be read";
 
-/// How long a profile that was read is not read again.
+/// How long a profile is not read again.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// The public addresses that were read since the start.
+/// The public addresses that were read within the last day.
 #[derive(Default)]
 pub(super) struct Profiles(Mutex<HashMap<GithubUserId, (Option<String>, Instant)>>);
 
 impl Profiles {
-    /// The public address of somebody whose profile was read; `None` if it was not.
+    /// A person's public address, if they have one. `None` if their profile was not read.
     fn get(&self, user: GithubUserId) -> Option<Option<String>> {
         self.0.lock().get(&user).map(|(address, _)| address.clone())
     }
@@ -46,8 +46,8 @@ impl Profiles {
 }
 
 impl Matcher<'_> {
-    /// Asks for the profiles of people in mirrored teams whom no source knows, and sees who they are by them. Returns
-    /// those whose profile could not be read. Only of those who `may` be asked about. `told` is called for each who was read.
+    /// Reads the profiles of people in mirrored teams whom no source knows, if `may` allows it, and identifies them.
+    /// Returns those whose profile could not be read. Calls `told` for each profile that was read.
     pub fn identify_by_profiles(
         &self,
         github: &GithubSnapshot,
@@ -101,7 +101,7 @@ impl Matcher<'_> {
                     self.who.profiles.learn(person.id, email, self.clock.now());
                 }
                 Err(trouble) => {
-                    // One refusal is one person's; a limit or an outage is everybody's until the next comparison.
+                    // A refusal concerns one person. A rate limit or outage ends it for all until the next comparison.
                     let is_single = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
                     if !is_single && !is_over.swap(true, Ordering::Relaxed) {
                         log::warn!("identity: failed to read public profiles, so nobody is removed because of them: {trouble}");
@@ -110,7 +110,7 @@ impl Matcher<'_> {
             }
             Ok(())
         };
-        // Never an error: whoever was not read is unknown.
+        // This is never an error: people whose profile was not read stay unknown.
         let _ = several_at_once(&missing, ask);
     }
 }

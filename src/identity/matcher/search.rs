@@ -1,7 +1,7 @@
-//! Asks Sentry who has an address that nobody in its list of members shows: in a delivery at once, in comparisons once an
-//! interval, and no more calls than [`crate::identity::search`] allows.
+//! Searches Sentry for addresses that its list of members does not show: for a delivery at once, for comparisons once
+//! per interval, with no more calls than [`crate::identity::search`] allows.
 //!
-//! What was found is kept in the directory, in memory only. A search that fails is a failed read, never "nobody has it".
+//! Results are kept in the directory, in memory only. A search that fails is a failed read, never "nobody has it".
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -20,27 +20,27 @@ use crate::state::ids::{GithubUserId, MemberId};
 use crate::state::values::Mode;
 use crate::state::State;
 
-/// How many addresses of one person are asked for.
+/// How many addresses of one person are searched for.
 pub(super) const MOST_ADDRESSES: usize = 5;
-/// How long a search is good for where `SYNC_INTERVAL` is off.
+/// Used instead of `SYNC_INTERVAL` if that is off.
 const WITHOUT_INTERVAL: Duration = Duration::from_secs(3600);
-/// Within this time whoever was looked for is noted as wanted, or put into their team.
+/// After this time, a person who was searched for has certainly been noted as wanted or added to their team.
 const LOOKED_FOR: Duration = Duration::from_secs(3600);
 
-/// What is remembered of searches, beside what the directory has learned of them.
+/// The history of searches. Their results are in the directory.
 #[derive(Default)]
 pub(super) struct Searches {
     asked: HashMap<Folded, Instant>,
     misses: Misses,
-    /// The addresses of people whom nobody could match, and since when: payload mode has no list of them.
+    /// Payload mode has no list of people, so it keeps the addresses of those without a match, and since when.
     of_person: BTreeMap<GithubUserId, (Instant, Vec<Address>)>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Searched {
-    /// Sentry knows somebody by one of the addresses, in whatever way.
+    /// Sentry has a row for one of the addresses, whether it counts or not.
     pub any: bool,
-    /// The addresses of which something else is known than before.
+    /// The addresses whose result has changed.
     pub news: BTreeSet<Folded>,
 }
 
@@ -49,9 +49,9 @@ impl Matcher<'_> {
         self.search(addresses.into_iter().collect(), Depth::Whole)
     }
 
-    /// Asks for those that were not asked for within the interval.
+    /// Searches for those addresses that were not searched for within half an interval.
     fn search_due(&self, mut addresses: BTreeSet<Address>, depth: Depth) -> Result<Searched, Trouble> {
-        // A comparison is not to the second.
+        // Half, because comparisons are not exactly an interval apart, and each one must search again.
         let good_for = self.settings.interval.unwrap_or(WITHOUT_INTERVAL) / 2;
         let searches = self.who.searches.lock();
         addresses.retain(|address| {
@@ -96,8 +96,8 @@ impl Matcher<'_> {
         searched
     }
 
-    /// Asks for the addresses of people in mirrored teams whom the directory did not match, and of those who are protected,
-    /// and sees who they are.
+    /// Searches for protected addresses, and for those of people in mirrored teams whom the directory did not match.
+    /// Then identifies these people again.
     pub(super) fn identify_by_search(
         &self,
         absent: &[(Person, Claims)],
@@ -117,7 +117,7 @@ impl Matcher<'_> {
         Ok(())
     }
 
-    /// Payload mode: notes which addresses decide who somebody is whom nobody could match.
+    /// Payload mode: keeps the deciding addresses of a person whom nobody could match, for later searches.
     pub(super) fn note_addresses(&self, person: &Person, evidence: &Evidence) {
         if self.state(State::bearings).is_some_and(|(_, mode)| mode == Mode::Payload) {
             let addresses = evidence.deciding(&self.settings.identity);
@@ -126,13 +126,13 @@ impl Matcher<'_> {
         }
     }
 
-    /// Payload mode: asks for everybody who is waited for, and whose addresses are known, and for those who are protected.
-    /// Returns of whom there is news.
+    /// Payload mode: searches for protected addresses, and for all wanted people whose addresses are known. Returns the
+    /// people whose result has changed.
     pub fn search_for_wanted(&self) -> Result<BTreeSet<GithubUserId>, Trouble> {
         let wanted: BTreeSet<_> = self.state(|state| state.people.wanted().map(|(user, _)| user).collect());
         let known: BTreeMap<_, _> = {
             let mut searches = self.who.searches.lock();
-            // A worker may have noted somebody whom it has not yet noted as wanted.
+            // A worker keeps somebody's addresses shortly before it notes them as wanted.
             searches
                 .of_person
                 .retain(|user, (since, _)| wanted.contains(user) || self.clock.since(*since) < LOOKED_FOR);
@@ -148,8 +148,8 @@ impl Matcher<'_> {
         Ok(known.into_iter().filter(|(_, addresses)| is_news(addresses)).map(|(user, _)| user).collect())
     }
 
-    /// Asks for the addresses in `SYNC_PROTECT` that nobody shows, where that was not done within the interval: nobody is taken
-    /// out before it is known whom they protect.
+    /// Searches for the addresses in `SYNC_PROTECT` that no member shows, unless that was done within half an interval.
+    /// Nobody may be removed before it is known whom these addresses protect.
     pub(super) fn search_for_protected(&self) -> Result<(), Trouble> {
         self.search_due(self.hidden_protected(), Depth::Whole).map(drop)
     }
@@ -159,7 +159,7 @@ impl Matcher<'_> {
         self.who.with_directory(|directory| addresses.filter(|a| !directory.shows(a)).cloned().collect())
     }
 
-    /// Whom an address in `SYNC_PROTECT` protects that only a search shows.
+    /// The members whom an address in `SYNC_PROTECT` protects that only a search shows.
     pub fn protected_by_search(&self) -> BTreeSet<MemberId> {
         let hidden = self.hidden_protected();
         self.who.with_directory(|directory| {

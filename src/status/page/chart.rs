@@ -1,5 +1,5 @@
-//! Deliveries per hour as inline SVG: bars, the failed part of each in its own colour, and the same told in words for
-//! whoever does not see it. Colours come from the page's style.
+//! Deliveries per hour as inline SVG: bars, the failed part of each in its own colour, and a summary in words for
+//! people who cannot see the chart. Colours come from the page's style.
 
 use std::fmt::Write;
 
@@ -7,11 +7,11 @@ use super::time::hour_and_minute;
 use crate::state::hours::Hour;
 use crate::text::counted;
 
-/// The drawing's own units: one bar and the gap behind it, and the height of the tallest bar.
+/// In units of the drawing: one bar with the gap behind it, the gap, and the height of the tallest bar.
 const STEP: usize = 10;
 const GAP: usize = 2;
 const HEIGHT: u64 = 100;
-/// What happened at all is never too small to be seen.
+/// The smallest height of a bar: even a single delivery must be visible.
 const LEAST: u64 = 4;
 
 pub fn draw(page: &mut String, hours: &[Hour]) {
@@ -59,7 +59,7 @@ fn bar(page: &mut String, x: usize, hour: &Hour, most: u64) {
     page.push_str("</g>\n");
 }
 
-/// A mark at every sixth hour, and the end.
+/// A label for every sixth hour, and for the end.
 fn axis(page: &mut String, hours: &[Hour]) {
     page.push_str("<div class=\"hours\" aria-hidden=\"true\">");
     for hour in hours.iter().step_by(6) {

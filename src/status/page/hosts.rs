@@ -1,5 +1,5 @@
-//! The part of the status page about both hosts: do they answer, how much of their rates is left, how long do the tokens
-//! last, and which of the webhook's secrets is in use.
+//! The part of the status page about GitHub and Sentry: whether they answer, what is left of their rate limits, when
+//! the tokens expire, and which webhook secret is in use.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::clock::{short, Timestamp};
 use crate::status::{Host, Rate, Status};
 use crate::text::{Html, Prose};
 
-/// Days before its end from which on a token's expiry is a warning.
+/// An expiry in fewer days than this is a warning.
 const SOON: u64 = 14;
 
 pub fn show(page: &mut String, status: &Status, now: Timestamp) {
@@ -44,7 +44,7 @@ fn host(page: &mut String, name: &str, host: &Host, now: Timestamp) {
         let _ = writeln!(page, "<dt>signed in as</dt><dd>GitHub App {}</dd>", Html(app));
     }
     if let Some(at) = &host.token_expires {
-        // As the host wrote it, where that is no time.
+        // A text that is not a time is shown as the host sent it.
         let _ = match Timestamp::parse(at) {
             None => writeln!(page, "<dt>token expires</dt><dd>{}</dd>", Html(at)),
             Some(at) => {
@@ -75,7 +75,7 @@ fn budget(page: &mut String, rate: &Rate, now: Timestamp) {
     );
 }
 
-/// Which secret is in use: while rotating, this is what to look at.
+/// Which webhook secret is in use. Operators look here while they rotate it.
 pub fn secret(page: &mut String, status: &Status, now: Timestamp) {
     let text = match &status.secret {
         None => "no signed delivery since the start".into(),
@@ -88,7 +88,7 @@ pub fn secret(page: &mut String, status: &Status, now: Timestamp) {
     let _ = writeln!(page, "<dt>webhook secret</dt><dd>{text}</dd>");
 }
 
-/// `12 345`, with thin spaces.
+/// `12 345`, with narrow no-break spaces.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();

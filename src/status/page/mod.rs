@@ -1,7 +1,7 @@
 //! The status page: plain HTML and CSS, no script, dark and light, readable on a phone. All foreign text is escaped.
 //!
-//! The first thing to see is whether it is true now; then what waits for a person, with what to type. Every list is cut,
-//! here or where the status is made, and says so: a page has an end whatever happens.
+//! It begins with whether Sentry is in step with GitHub. Then come the decisions that a person must make, with the
+//! commands to type. Long lists are cut, here or where the status is made, and say so, so that the page stays short.
 
 mod chart;
 mod hosts;
@@ -24,7 +24,7 @@ const STYLE: &str = include_str!("page.css");
 const SHOWN: usize = 20;
 /// How many of the last deliveries are shown.
 const RECENT: usize = 15;
-/// Seconds after which a browser asks again.
+/// Seconds after which the browser loads the page again.
 const REFRESH: u32 = 20;
 
 pub fn render(status: &Status) -> String {
@@ -102,7 +102,7 @@ fn list(page: &mut String, lines: &[String], shown: usize) {
     page.push_str("</ul>\n");
 }
 
-/// The list is cut; the number is whole.
+/// Says how many entries the list above does not show.
 fn more(page: &mut String, shown: usize, all: usize) {
     if all > shown {
         let _ = writeln!(page, "<p class=\"quiet\">… and {} more</p>", all - shown);
@@ -337,7 +337,7 @@ mod tests {
         }
     }
 
-    /// With everything that can be shown, in names as bad as they get.
+    /// Everything that can be shown, with the most hostile names.
     fn full() -> Status {
         let bad = format!("<script>alert('{}')</script>\u{202e}", "long-name".repeat(40));
         let since = JANUARY.into();

@@ -1,4 +1,4 @@
-//! The part of the status page about what is not done yet: why, since when, and when it is tried next.
+//! The part of the status page that lists unfinished work: why, since when, and when the next try is.
 
 use std::fmt::{self, Write};
 
@@ -7,10 +7,10 @@ use crate::clock::Timestamp;
 use crate::status::{Attempt, Status};
 use crate::text::{Html, Prose};
 
-/// How many entries of each kind are shown.
+/// How many entries are shown.
 const SHOWN: usize = 15;
 
-/// Queued deliveries that were put off, and what else was.
+/// Shows queued deliveries and other work that could not be done yet.
 pub fn show(page: &mut String, status: &Status, now: Timestamp) {
     let queue = status.queue.iter().filter(|queued| queued.attempt.why.is_some());
     let queue = queue.map(|queued| (queued.to_string(), Some(queued.since), &queued.attempt));
@@ -33,7 +33,7 @@ pub fn show(page: &mut String, status: &Status, now: Timestamp) {
             Tried { attempt, now, or: "" }
         );
     }
-    // Whatever else is queued waits for these, or for its turn.
+    // All other queued deliveries wait for these, or for their turn.
     more(page, all.len().min(SHOWN), (status.queued + status.n_delayed).max(all.len()));
     page.push_str("</section>\n");
 }
@@ -54,7 +54,7 @@ pub fn waits(page: &mut String, status: &Status, now: Timestamp) {
     page.push_str("</section>\n");
 }
 
-/// Why something is not done, and when it is tried next. `or`: what else brings it on.
+/// Why something is not done, and when the next try is. `or`: what else triggers a try.
 struct Tried<'a> {
     attempt: &'a Attempt,
     now: Timestamp,

@@ -1,17 +1,17 @@
-//! Times as a person reads them. All are UTC, and say so.
+//! Times as people read them. All are UTC, and say so.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::clock::{short, Timestamp};
 
-/// A point in time in a `<time>` element, and how long ago that is: `12:46:17 UTC, 3m ago`. Another day is named.
+/// A time in a `<time>` element, and how long ago that was: `12:46:17 UTC, 3m ago`. Other days have a date.
 pub struct When {
     pub at: Timestamp,
     pub now: Timestamp,
 }
 
-/// Less than this ago is now.
+/// If less time than this has passed, the text says "now".
 const NOW: Duration = Duration::from_secs(5);
 
 const MONTHS: [&str; 12] =
@@ -32,7 +32,7 @@ impl fmt::Display for When {
 /// `12:46:17 UTC` today, `24 Nov, 12:46 UTC` this year, else `24 Nov 2025, 12:46 UTC`.
 fn clock(at: Timestamp, now: Timestamp) -> String {
     let (text, today) = (at.to_string(), now.to_string());
-    // `YYYY-MM-DDTHH:MM:SSZ`, by its own making.
+    // Timestamps print as `YYYY-MM-DDTHH:MM:SSZ`.
     let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
     if text.get(..10) == today.get(..10) {
         return format!("{} UTC", part(11, 19));
@@ -43,7 +43,7 @@ fn clock(at: Timestamp, now: Timestamp) -> String {
     format!("{day} {month}{year}, {} UTC", part(11, 16))
 }
 
-/// `13:00` of a point in time.
+/// A time as `13:00`.
 pub fn hour_and_minute(at: Timestamp) -> String {
     at.to_string().get(11..16).unwrap_or("?").into()
 }
