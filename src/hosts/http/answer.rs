@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::window::Told;
+use super::window::{Told, LONGEST_WINDOW};
 use crate::clock::{self, Timestamp};
 use crate::text;
 
@@ -96,10 +96,12 @@ impl Headers {
         Some(Told { limit: self.limit?, remaining: self.remaining?, reset: self.reset? })
     }
 
-    /// Seconds until the next rate-limit window by the server's own clock, or by ours if it sends no `Date`.
+    /// Seconds until the next rate-limit window by the server's own clock, or by ours if it sends no `Date`. `None` if
+    /// that is later than any window lasts.
     pub fn until_reset(&self, now: Timestamp) -> Option<u64> {
         let there = self.date.unwrap_or(now);
-        self.reset.map(|reset| reset.saturating_sub(there.0 / 1000))
+        let seconds = self.reset.map(|reset| reset.saturating_sub(there.0 / 1000));
+        seconds.filter(|seconds| *seconds <= LONGEST_WINDOW.as_secs())
     }
 }
 
@@ -294,5 +296,11 @@ mod tests {
         assert_eq!(headers.link.as_deref(), Some("<a>; rel=next, </a.css>; rel=preload"));
         assert_eq!((headers.remaining, headers.retry_after), (Some(3), None));
         assert_eq!(headers.until_reset(Timestamp(0)), Some(2));
+        for (reset, seconds) in
+            [("3600", Some(3600)), ("1764000000000", None), ("18446744073709551615", None)]
+        {
+            let headers = Headers::pick([("X-RateLimit-Reset", reset)].into_iter());
+            assert_eq!(headers.until_reset(Timestamp(0)), seconds, "{reset}");
+        }
     }
 }

@@ -219,7 +219,7 @@ impl Upstream {
             // Hosts close kept connections at some time, perhaps while one is reused. That is no sign of an outage.
             let was_kept = line == Line::Any && self.keeps.load(Ordering::Relaxed);
             if was_closed && was_kept && request.method == Method::Get {
-                self.pace.lock().came_back(request.method, None, None, self.clock.now());
+                self.pace.lock().repeats(request.method);
                 line = Line::Fresh;
                 continue;
             }
@@ -236,7 +236,7 @@ impl Upstream {
             };
             if let Some(wait) = again {
                 refusals += 1;
-                self.pace.lock().came_back(request.method, None, None, self.clock.now());
+                self.pace.lock().repeats(request.method);
                 if wait.is_zero() || self.sleep(wait) {
                     continue;
                 }

@@ -92,6 +92,14 @@ impl Pace {
         wait
     }
 
+    /// The same call is made again: it ends, and its next turn is a try again if this one was.
+    pub fn repeats(&mut self, method: Method) {
+        self.calls[method as usize].end();
+        if let Some(pause) = &mut self.pause {
+            pause.trying = None;
+        }
+    }
+
     /// Records the end of a call, the rate that its answer reported, and the second in which the host says it answered.
     pub fn came_back(&mut self, method: Method, told: Option<Told>, second: Option<u64>, now: Instant) {
         let calls = &mut self.calls[method as usize];
@@ -239,6 +247,17 @@ mod tests {
         assert_eq!(pace.turn(Method::Get, later), WHILE_TRYING);
         assert!(!pace.failed("x", later));
         assert_eq!(pace.turn(Method::Get, later), 2 * SECOND);
+    }
+
+    #[test]
+    fn a_try_that_is_repeated_does_not_wait_for_itself() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        (0..5).for_each(|_| assert!(pace.failed("x", now) || pace.health() == Health::Well));
+        let later = now + SECOND;
+        assert_eq!(pace.turn(Method::Get, later), Duration::ZERO);
+        pace.repeats(Method::Get);
+        assert_eq!(pace.turn(Method::Get, later), Duration::ZERO);
+        assert_eq!(pace.turn(Method::Get, later), WHILE_TRYING, "for others it is still tried");
     }
 
     #[test]

@@ -7,6 +7,9 @@
 
 use std::time::{Duration, Instant};
 
+/// No host has longer windows: GitHub's last an hour, Sentry's a few seconds. A report of a longer one is not believed.
+pub const LONGEST_WINDOW: Duration = Duration::from_secs(2 * 3600);
+
 /// The rate that one answer reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -32,6 +35,13 @@ impl ServerClock {
         if self.known.is_none_or(sooner) {
             self.known = Some((now, second));
         }
+    }
+
+    /// Seconds until this second of the server's clock, about; zero while the clock is unknown.
+    fn until(self, second: u64, now: Instant) -> u64 {
+        let (at, known) = self.known.unwrap_or((now, second));
+        let passed = now.saturating_duration_since(at).as_secs();
+        second.saturating_sub(known.saturating_add(passed))
     }
 
     /// The latest local moment at which this second of the server's clock can begin.
@@ -82,7 +92,7 @@ impl Calls {
             if now >= window.ends {
                 // The next window, which no answer has reported yet. Calls in progress may count in it.
                 let second = Duration::from_secs(1);
-                let (reset, ends) = (window.reset + 1, now + second);
+                let (reset, ends) = (window.reset.saturating_add(1), now + second);
                 *window = Window { reset, ends, begun: self.asking, others: 0, ..*window };
             } else {
                 window.begun += 1;
@@ -102,6 +112,9 @@ impl Calls {
     /// Learns what an answer reports about its window. Must be called after [`Calls::end`] for the same call.
     pub fn learn(&mut self, told: Told, clock: ServerClock, now: Instant) {
         let Told { limit, remaining, reset } = told;
+        if clock.until(reset, now) > LONGEST_WINDOW.as_secs() {
+            return;
+        }
         let used = limit.saturating_sub(remaining);
         match &mut self.window {
             Some(window) if reset < window.reset => {}
@@ -219,6 +232,21 @@ mod tests {
             let at_most = 12_000 + 1_000 + 12 * 2 * (there + back);
             assert!(ms <= at_most, "{limit} a second, {workers} at once: {ms} ms, at most {at_most}");
         }
+    }
+
+    /// Milliseconds in place of seconds, say. What the host says later counts.
+    #[test]
+    fn a_window_that_lasts_for_ages_is_not_believed() {
+        let (mut calls, mut clock, now) = (Calls::default(), ServerClock::default(), Instant::now());
+        clock.tick(1000, now);
+        for reset in [1_764_000_000_000, u64::MAX] {
+            calls.begin(now);
+            calls.end();
+            calls.learn(Told { limit: 5, remaining: 0, reset }, clock, now);
+            assert_eq!(calls.wait(now), Duration::ZERO, "{reset}");
+        }
+        calls.learn(Told { limit: 5, remaining: 0, reset: 4600 }, clock, now);
+        assert_eq!(calls.wait(now), Duration::from_secs(3600));
     }
 
     #[test]
