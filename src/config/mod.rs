@@ -287,8 +287,7 @@ fn missing(var: &'static str, fix: &str, env: &Environment) -> Fault {
 fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<Fault>) -> Settings {
     let mut settings = Settings::defaults(env);
     for setting in SETTINGS.iter().filter(|setting| !setting.secret) {
-        // An empty variable counts as unset: in a unit file, people switch a variable off with `Environment=X=`.
-        let value = flags.get(setting.var).or_else(|| env.get(setting.var)).filter(|value| !value.is_empty());
+        let value = non_empty(flags, setting.var).or_else(|| non_empty(env, setting.var));
         if let Some(list) = setting.var.strip_suffix("_FILE").filter(|_| value.is_some()) {
             match weight(flags, env, list).cmp(&weight(flags, env, setting.var)) {
                 Less => {}
@@ -315,10 +314,15 @@ fn read_settings(flags: &Environment, env: &Environment, faults: &mut Vec<Fault>
     settings
 }
 
+/// An empty variable counts as unset: in a unit file, people switch a variable off with `Environment=X=`. So does an
+/// empty flag, as in `--protect "$UNSET"`: it must not switch off what the variable protects.
+fn non_empty<'a>(values: &'a Environment, var: &str) -> Option<&'a str> {
+    values.get(var).map(String::as_str).filter(|value| !value.is_empty())
+}
+
 /// The rank of where a variable is set. The command line wins, even over another variable with the same meaning.
 fn weight(flags: &Environment, env: &Environment, var: &str) -> u8 {
-    let is_set = |values: &Environment| values.get(var).is_some_and(|value| !value.is_empty());
-    match (is_set(flags), is_set(env)) {
+    match (non_empty(flags, var).is_some(), non_empty(env, var).is_some()) {
         (true, _) => 2,
         (false, true) => 1,
         (false, false) => 0,
@@ -385,6 +389,12 @@ mod tests {
         both.extend(env(&[("SYNC_LISTEN", "127.0.0.1:2"), ("SYNC_WORKERS", "7")]));
         let settings = load(&flags, &both, Need::Everything).unwrap().settings;
         assert_eq!((settings.listen.to_string().as_str(), settings.workers), ("127.0.0.1:1", 7));
+        let empty = env(&[("SYNC_WORKERS", "")]);
+        assert_eq!(
+            load(&empty, &both, Need::Everything).unwrap().settings.workers,
+            7,
+            "as if it were left out"
+        );
     }
 
     #[test]
