@@ -9,6 +9,7 @@ use crate::state::Pause;
 use crate::store::audit::Entry;
 use crate::store::journal::{Entry as Write, NotKept};
 use crate::text::{counted, plain, Quoted};
+use crate::work::mirror::Mirror;
 
 /// How long a reason may be, in characters.
 const REASON: usize = 300;
@@ -28,6 +29,10 @@ pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
     match before {
         Err(why) => return not_kept(bench, "the pause", true, &why),
         Ok(Some(before)) => {
+            // Whoever paused first may still be waiting for the same calls.
+            if let Some(mirror) = bench.mirror() {
+                wait_for_calls(mirror, progress, &mut reply);
+            }
             reply.say(&format!("already paused: {before}"));
             return reply;
         }
@@ -37,16 +42,20 @@ pub fn pause(bench: &Bench, reason: Option<&str>, progress: Progress) -> Reply {
     tell_audit(bench, "pause", &reason);
     match bench.mirror() {
         Some(mirror) => {
-            progress("waiting for calls that are under way");
-            if !mirror.writes.wait_for_none(UNDER_WAY) {
-                reply.fail("a call that was already under way has not ended yet; no other one will be made");
-            }
+            wait_for_calls(mirror, progress, &mut reply);
             reply.say("paused: no more writes to Sentry; deliveries are still accepted, and GitHub and Sentry are still compared");
         }
         None => reply.say("paused: no service is running; one that starts will not write to Sentry"),
     }
     reply.say("to resume: sentry-team-sync resume");
     reply
+}
+
+fn wait_for_calls(mirror: &Mirror, progress: Progress, reply: &mut Reply) {
+    progress("waiting for calls that are under way");
+    if !mirror.writes.wait_for_none(UNDER_WAY) {
+        reply.fail("a call that was already under way has not ended yet; no other one will be made");
+    }
 }
 
 pub fn resume(bench: &Bench) -> Reply {
@@ -81,8 +90,8 @@ fn not_kept(bench: &Bench, what: &str, paused: bool, NotKept(why): &NotKept) -> 
     Reply::failed(format_args!("failed to record {what}: {why}; ask again once it can be{meanwhile}"))
 }
 
-/// Writes the decision to the audit log. The entry does not say who decided.
 fn tell_audit(bench: &Bench, decision: &'static str, reason: &str) {
-    let entry = Entry { event: "command", decision, ..Entry::default() }.because(reason);
+    let by = Some(bench.by.clone());
+    let entry = Entry { event: "command", decision, by, ..Entry::default() }.because(reason);
     bench.audit(vec![entry]);
 }

@@ -205,7 +205,9 @@ fn without_a_service_a_pause_is_kept_for_the_next_one() {
     );
     world.start();
     world.wait_for_members("crew", &["ana", "ben"]);
-    assert_eq!(world.audit().iter().filter(|line| line["event"] == "command").count(), 2);
+    let audit = world.audit();
+    let by: Vec<_> = audit.iter().filter(|line| line["event"] == "command").map(|line| &line["by"]).collect();
+    assert!(by.len() == 2 && by.iter().all(|by| by["uid"].is_u64()), "{by:?}");
 }
 
 /// What was begun is ended; what comes back from the command is true at once.
@@ -220,9 +222,14 @@ fn a_pause_waits_for_the_call_that_is_under_way() {
     told.extend(world.github.add_member(crew, eva));
     world.send(&told);
     world.wait_until("a call is under way", || calls() > before);
-    pause(&world);
-    let added = world.members("crew").expect("the team");
-    assert!(added.contains(&"ben@acme.test".into()), "the call that was under way has ended: {added:?}");
+    // The second one is no sooner back than the first.
+    std::thread::scope(|scope| {
+        scope.spawn(|| pause(&world));
+        world.wait_until("paused", || !world.status()["paused"].is_null());
+        assert!(world.command(&["pause"]).1.starts_with("already paused: "));
+        let added = world.members("crew").expect("the team");
+        assert!(added.contains(&"ben@acme.test".into()), "the call that was under way has ended: {added:?}");
+    });
     let mark = world.sentry.wire.mark();
     world.wait_until("the other one is put off", || world.status()["queued"] == 1);
     assert_eq!(world.writes_since(mark), [""; 0]);
