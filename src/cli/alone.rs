@@ -2,6 +2,7 @@
 //!
 //! Commands that only read work without a state directory, and leave none behind. Only carrying out a plan creates one.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -174,7 +175,9 @@ struct Passing(PathBuf);
 
 impl Passing {
     fn new() -> Result<Self> {
-        let dir = std::env::temp_dir().join(format!("sentry-team-sync-{}", std::process::id()));
+        // Not by the process alone: one that was killed leaves its folder behind, and in a container all have one number.
+        let number = RandomState::new().build_hasher().finish();
+        let dir = std::env::temp_dir().join(format!("sentry-team-sync-{number}"));
         let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
         made.context("failed to make the folder", dir.display())?;
         Ok(Self(dir))
