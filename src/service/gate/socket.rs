@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -61,6 +61,11 @@ fn remove_stale(path: &Path) -> Result<()> {
         Ok(_) => Err(Error::failed(format!("another process listens on `{}`", path.display()))
             .fix("stop it, or name another path")),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            // An ordinary file refuses connections too.
+            if fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+                return Err(Error::failed(format!("`{}` exists and is not a socket", path.display()))
+                    .fix("name a path where a socket can be made"));
+            }
             fs::remove_file(path).context("failed to remove the stale socket", path.display())
         }
         Err(_) => Ok(()),
