@@ -214,7 +214,8 @@ impl Audit {
         let oldest = format!("{}.jsonl", now.min(newest).before(self.keep).month());
         for path in paths {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.ends_with(".jsonl") && name < oldest.as_str() && name.strip_suffix(".jsonl") != last {
+            let stem = name.strip_suffix(".jsonl").filter(|stem| read::is_month(stem));
+            if stem.is_some() && name < oldest.as_str() && stem != last {
                 match self.files.remove(&path) {
                     Ok(()) => log::info!("audit: removed `{}`, older than SYNC_AUDIT_KEEP", path.display()),
                     Err(error) => log::warn!("audit: failed to remove `{}`: {error}", path.display()),

@@ -259,7 +259,16 @@ impl Disk {
     /// Writes the fold of everything before `number.log`, then removes the files it replaces.
     pub fn write_snapshot(&self, number: u64, state: &State) -> io::Result<u64> {
         let new = self.dir.join(format!("{number}.snap.new"));
-        let file = self.files.open(&new, Open::New)?;
+        // Half a snapshot would keep space on a full disk that nobody ever gives back.
+        let size = self.write_new(&new, state).inspect_err(|_| drop(self.files.remove(&new)))?;
+        self.files.rename(&new, &self.snap(number))?;
+        self.sync_dir()?;
+        self.remove_before(number)?;
+        Ok(size)
+    }
+
+    fn write_new(&self, path: &Path, state: &State) -> io::Result<u64> {
+        let file = self.files.open(path, Open::New)?;
         let mut to = BufWriter::new(Stream::new(file.clone()));
         let mut bytes = Vec::new();
         let mut size = 0;
@@ -275,9 +284,6 @@ impl Disk {
         to.write_all(&bytes)?;
         to.flush()?;
         file.sync()?;
-        self.files.rename(&new, &self.snap(number))?;
-        self.sync_dir()?;
-        self.remove_before(number)?;
         Ok(size)
     }
 
