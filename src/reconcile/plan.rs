@@ -272,7 +272,7 @@ pub struct Counts {
     pub add: usize,
     /// People to remove. Somebody counts once for each team.
     pub remove: usize,
-    /// Changes on hold. They are counted above too, except adoptions in conflict.
+    /// Changes on hold. They are counted above too.
     pub held: usize,
     /// Teams that cannot get their slug: another team has it, or an identity provider manages the Sentry team.
     pub stuck: usize,
@@ -305,6 +305,8 @@ impl Plan {
                     counts.stuck += 1
                 }
                 Step::NotVisible => counts.unseen += 1,
+                // The adoption itself is what waits for approval.
+                Step::Conflict { .. } if team.held.is_some() => counts.adopt += 1,
                 Step::Keep | Step::Leave { .. } | Step::Conflict { .. } => {}
             }
             match team.link.as_ref().map(|link| &link.way) {
@@ -361,9 +363,9 @@ impl Plan {
         };
         let incomplete = self.incomplete.iter().filter(is_about).cloned().collect();
         let left_in = self.left_in.iter().filter(|left| choice.teams.contains(&left.team));
-        let left_in = left_in.cloned().collect();
+        let left_in: Vec<_> = left_in.cloned().collect();
         let told = chosen.iter().map(|team| team.team).chain(rejected.iter().map(|team| team.team));
-        let told: HashSet<_> = told.chain(self.left_in.iter().map(|left| left.team)).collect();
+        let told: HashSet<_> = told.chain(left_in.iter().map(|left| left.team)).collect();
         let mut only = Self {
             skipped: skipped.collect(),
             holds: holds.collect(),

@@ -41,6 +41,12 @@ fn a_team_whose_list_has_a_hole_loses_nobody_and_gains_everybody() {
     assert_eq!(added(&plan), [(crew, MemberId(507))].into());
     assert_eq!(left_in(&plan), [(crew, MemberId(501))].into());
     assert!(!plan.is_the_same());
+    let only = plan.only(&world.chosen(&["other".into()]).unwrap());
+    assert_eq!(
+        (only.in_sync, only.dormant, only.left_in.len()),
+        (0, 0, 0),
+        "nothing of the team that was not chosen"
+    );
     let text = plan.to_string();
     for line in [
         "incomplete on GitHub; nobody is removed and no team deleted because of these lists:\n  members of `crew`: 1 of 5 is null\n",

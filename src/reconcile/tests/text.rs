@@ -80,7 +80,7 @@ on hold until you decide:
     sentry-team-sync approve 8c44e767
   6dc092fb: 4 changes: SYNC_MAX_TEAM_REMOVALS 25%,3: 4 of 9 people would leave `wide`; the limit is 3
     sentry-team-sync approve 6dc092fb
-1 to create, 1 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove (6 of these on hold), 2 waiting for a slug, 2 people skipped; 1 team in sync, 1 left out, 1 not shown by GitHub
+1 to create, 2 to adopt, 1 to rename, 2 to delete, 3 to add, 4 to remove (6 of these on hold), 2 waiting for a slug, 2 people skipped; 1 team in sync, 1 left out, 1 not shown by GitHub
 "#;
 
 #[test]
@@ -133,7 +133,7 @@ fn the_json_of_a_plan() {
 fn counts_tell_what_is_to_be_done() {
     let counts = Counts {
         create: 1,
-        adopt: 1,
+        adopt: 2,
         back: 0,
         rename: 1,
         delete: 2,
