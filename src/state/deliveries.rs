@@ -80,7 +80,7 @@ impl Deliveries {
     }
 
     /// The failed deliveries, oldest first.
-    pub fn failed(&self) -> impl Iterator<Item = &Failure> {
+    pub fn failed(&self) -> impl DoubleEndedIterator<Item = &Failure> {
         self.failed.values()
     }
 

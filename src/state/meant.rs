@@ -82,7 +82,7 @@ impl PersonName {
         let text = text.strip_prefix("mailto:").unwrap_or(text);
         let page = text.strip_prefix("https://").filter(|page| !page.contains('@'));
         let name = match page {
-            Some(page) => page.split('/').nth(1).unwrap_or(page),
+            Some(page) => account_of(page).unwrap_or(page),
             None => text.trim_start_matches('@'),
         };
         match Address::read(&name.to_ascii_lowercase()) {
@@ -106,6 +106,16 @@ impl PersonName {
             }
             PersonName::Mail(_) => BTreeSet::new(),
         }
+    }
+}
+
+/// The login in the address of a profile, or of a person in an organisation's list.
+fn account_of(page: &str) -> Option<&str> {
+    let path = page.split(['?', '#']).next().unwrap_or(page);
+    let mut parts = path.split('/').skip(1);
+    match parts.next()? {
+        "orgs" => parts.nth(2),
+        login => Some(login),
     }
 }
 
@@ -160,7 +170,12 @@ mod tests {
 
     #[test]
     fn a_person_is_meant_however_they_are_written() {
-        for text in ["zoe", "@zoe", " zoe ", "https://github.com/zoe", "`zoe`"] {
+        let pages = [
+            "https://github.com/zoe",
+            "https://github.com/zoe?tab=repositories",
+            "https://github.com/orgs/acme/people/zoe",
+        ];
+        for text in ["zoe", "@zoe", " zoe ", "`zoe`"].into_iter().chain(pages) {
             assert_eq!(PersonName::read(text), PersonName::Login(Login::from("zoe")), "{text}");
         }
         for text in ["zoe@acme.test", "Zoe@Acme.test", "<zoe@acme.test>", "mailto:zoe@acme.test"] {

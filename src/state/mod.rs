@@ -415,8 +415,13 @@ impl State {
             let News { born, named, first_named, .. } = *news;
             out(Record::News { team, born, named, first_named, people })?;
         }
-        for (team, binding) in self.teams.bindings() {
-            out(Record::Bound { team, binding: binding.clone() })?;
+        // If two bindings have the same slug, the later record gets it: that of the slug's owner.
+        for is_owner in [false, true] {
+            for (team, binding) in self.teams.bindings() {
+                if (self.teams.owner(&binding.slug) == Some(team)) == is_owner {
+                    out(Record::Bound { team, binding: binding.clone() })?;
+                }
+            }
         }
         for (team, row, name) in self.teams.links.iter() {
             out(Record::Linked { team, row, name: name.clone() })?;

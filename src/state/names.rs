@@ -38,11 +38,11 @@ pub fn is_known(state: &State, team: GithubTeamId) -> bool {
         || deliveries(state).any(|(known, _)| known == team)
 }
 
-/// The slug that a queued delivery gives, the newest first, or else a failed one. Only the newest of a long queue are
+/// The slug that the newest queued delivery gives, or else the newest failed one. Only the newest of a long queue are
 /// searched.
 pub fn told_slug(state: &State, team: GithubTeamId) -> Option<GithubSlug> {
     let newest = state.deliveries.queued().rev().take(LOOKED_THROUGH);
-    let failed = state.deliveries.failed().map(|failure| &failure.delivery);
+    let failed = state.deliveries.failed().rev().map(|failure| &failure.delivery);
     let mut teams = newest.chain(failed).filter_map(|delivery| delivery.event.team());
     teams.find_map(|known| known.slug.clone().filter(|_| known.id == team))
 }

@@ -130,9 +130,8 @@ pub(crate) fn full() -> State {
     ])
 }
 
-#[test]
-fn a_snapshot_folds_to_the_same_state() {
-    let state = full();
+/// What a snapshot of this state contains.
+fn records_of(state: &State) -> Vec<Record> {
     let mut records = Vec::new();
     state
         .each_record(&mut |record| {
@@ -141,7 +140,13 @@ fn a_snapshot_folds_to_the_same_state() {
             Ok(())
         })
         .unwrap();
-    assert_eq!(fold(records), state);
+    records
+}
+
+#[test]
+fn a_snapshot_folds_to_the_same_state() {
+    let state = full();
+    assert_eq!(fold(records_of(&state)), state);
 }
 
 #[test]
@@ -284,6 +289,11 @@ fn a_slug_passed_on_in_sentry_stays_its_new_owners() {
     ]);
     assert_eq!(state.teams.owner(&SentrySlug::from("a")), Some(GithubTeamId(2)));
     assert_eq!(state.teams.owner(&SentrySlug::from("x")), Some(GithubTeamId(1)));
+    // The same for a new owner with a lower id, also if a snapshot is taken in between.
+    let records = [bound(1, binding(1, "b")), bound(2, binding(2, "a")), bound(1, binding(1, "a"))];
+    for state in [fold(records.clone()), fold(records_of(&fold(records)))] {
+        assert_eq!(state.teams.owner(&SentrySlug::from("a")), Some(GithubTeamId(1)));
+    }
 }
 
 #[test]
@@ -397,6 +407,14 @@ fn a_team_is_found_and_called_by_the_slug_that_is_known_of_it() {
     for (text, teams) in expected {
         assert_eq!(known(text), teams, "{text}");
     }
+    // The newest delivery has the slug, failed or not.
+    let named = |seq, slug: &str| {
+        let team = TeamRef { slug: Some(GithubSlug::from(slug)), ..team(7) };
+        Record::Received(delivery(seq, Event::TeamDeleted { team }))
+    };
+    let failed = |seq| Record::Failed { seq: Seq(seq), why: "w".into(), at: Timestamp(3) };
+    let renamed = fold([named(1, "old"), named(2, "new"), failed(1), failed(2)]);
+    assert_eq!(names::told_slug(&renamed, GithubTeamId(7)), Some(GithubSlug::from("new")));
     let called = |team| names::name_of(&state, GithubTeamId(team));
     assert_eq!(called(5), "GitHub team `x-crew` (5)");
     assert_eq!(called(7), "GitHub team `t` (7)");
