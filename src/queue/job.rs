@@ -215,6 +215,14 @@ impl Hint {
         }
     }
 
+    /// Why the service itself asked for a look at the team, unless a person's decision led to it.
+    pub fn own_look(&self) -> Option<Own> {
+        match (&self.origin, &self.ask) {
+            (Origin::Own(own), Ask::Team) if *own != Own::Decision => Some(*own),
+            _ => None,
+        }
+    }
+
     /// Whether it gives way to everything else.
     pub fn is_low(&self) -> bool {
         matches!(self.ask, Ask::Part(_))

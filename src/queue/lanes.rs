@@ -159,10 +159,13 @@ impl Lanes {
         Self { clock, ..Self::default() }
     }
 
-    /// Puts a hint into its lane.
+    /// Puts a hint into its lane. One look is enough, however often the service asks for it while it cannot be done.
     pub fn add(&self, key: LaneKey, hint: Hint) {
         let mut inner = self.inner.lock();
         let lane = inner.lanes.entry(key).or_default();
+        if hint.own_look().is_some() && lane.hints.iter().any(|other| other.own_look() == hint.own_look()) {
+            return;
+        }
         let due = hint.due.max(lane.not_before.unwrap_or(hint.due));
         let scheduled = if hint.is_low() { lane.scheduled.low } else { lane.scheduled.first };
         lane.hints.push(hint);

@@ -25,6 +25,9 @@ use replays::Replays;
 use replica_lag::RecentDeliveries;
 use twins::Twins;
 
+/// How long a team isn't asked again for what another team needs.
+const OWNER_AGAIN: Duration = Duration::from_secs(60);
+
 /// The lanes, with the recent deliveries that decide which readings of GitHub are new enough.
 pub struct Queue {
     clock: Clock,
@@ -37,6 +40,8 @@ pub struct Queue {
     reconcile_due: AtomicBool,
     /// Slugs that the last comparison wants for other teams, each with the team that still has it.
     wanted: Mutex<Vec<(GithubTeamId, SentrySlug)>>,
+    /// When each team was last asked for something that another team needs.
+    owners: Mutex<Vec<(GithubTeamId, Instant)>>,
     /// Failed deliveries that a person asked to replay.
     pub replays: Replays,
     /// Events that two webhooks both sent.
@@ -54,6 +59,7 @@ impl Queue {
             began,
             reconcile_due: AtomicBool::new(false),
             wanted: Mutex::default(),
+            owners: Mutex::default(),
             replays: Replays::default(),
             twins: Twins::default(),
         }
@@ -87,6 +93,19 @@ impl Queue {
     /// Queues a look at a team's slug and name, and at everything that is open for it.
     pub fn look_at_team(&self, team: GithubTeamId, why: Own) {
         self.ask(LaneKey::Team(team), why, Ask::Team);
+    }
+
+    /// Queues a look at a team that has the slug, or the name in CODEOWNERS, that another team needs: its rename may have
+    /// been missed. At most once in `OWNER_AGAIN`: two teams that wait for each other would keep each other busy.
+    pub fn ask_owner(&self, owner: GithubTeamId) {
+        let now = self.clock.now();
+        let mut asked = self.owners.lock();
+        asked.retain(|(_, at)| now.saturating_duration_since(*at) < OWNER_AGAIN);
+        if asked.iter().all(|(team, _)| *team != owner) {
+            asked.push((owner, now));
+            drop(asked);
+            self.look_at_team(owner, Own::SlugIsWanted);
+        }
     }
 
     /// At the service's start: queues every unsettled delivery, and every team for which something is open.

@@ -2,7 +2,7 @@
 
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
-use crate::queue::job::{Outcome, Own};
+use crate::queue::job::Outcome;
 use crate::queue::part::WantedTeam;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, GithubTeamId, SentrySlug, SentryTeamId};
@@ -345,7 +345,7 @@ fn wait_for(
             }
         }
     } else if job.mode == Mode::Read {
-        job.mirror.queue.look_at_team(owner, Own::SlugIsWanted);
+        job.mirror.queue.ask_owner(owner);
     }
     Outcome::Waiting(format!("slug `{}` still belongs to GitHub team {owner}", wish.team.slug))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::sentry::external::{ExternalTeam, Integration};
 use crate::hosts::sentry::links::OwnerLinked;
-use crate::queue::job::{Outcome, Own};
+use crate::queue::job::Outcome;
 use crate::queue::part::Effect;
 use crate::state::holds::HeldChange;
 use crate::state::ids::{GithubSlug, GithubTeamId, Login, OwnerName};
@@ -219,7 +219,7 @@ impl Way<'_> {
         let mirror = self.job.mirror;
         let owner = mirror.state(|state| state.teams.of_sentry(row.team));
         if let Some(owner) = owner.filter(|owner| self.patient && *owner != self.job.team) {
-            mirror.queue.look_at_team(owner, Own::SlugIsWanted);
+            mirror.queue.ask_owner(owner);
             let why = format!("`{}` is still linked to the Sentry team of GitHub team {owner}", self.name);
             return Err(Outcome::Later(why, Some(GIVEN_UP)));
         }
