@@ -20,15 +20,22 @@ impl Mirror {
                 Ok(())
             }
             Permission::Lacks(said) => {
-                let lost = self.github_token.permission_lost();
-                self.github.host().refuse(&lost);
-                Err(Outcome::Later(format!("{lost} ({said})"), None))
+                Err(Outcome::Later(format!("{} ({said})", self.lose_permission()), None))
             }
             Permission::Untold(trouble) => {
                 self.github_token.learn_untold(Some(&trouble));
                 Err(self.github_trouble(trouble))
             }
         }
+    }
+
+    /// The token could read members and no longer can: no call is made until it can again. Returns the message. Sources
+    /// of addresses that GitHub has refused meanwhile will be asked again.
+    pub fn lose_permission(&self) -> String {
+        let lost = self.github_token.permission_lost();
+        self.github.host().refuse(&lost);
+        self.github.forget_refusals();
+        lost
     }
 
     /// The token's permissions, according to `github`. If its login no longer works, the organisation may have been

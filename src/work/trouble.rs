@@ -35,9 +35,10 @@ impl Mirror {
                 // members may make that call.
                 let org = self.bearings().map(|(org, _)| org);
                 if org.is_some_and(|org| matches!(self.github.probe(&org.login), Permission::Lacks(_))) {
-                    let lost = self.github_token.permission_lost();
-                    self.github.host().refuse(&lost);
-                    return Outcome::Later(format!("{lost} ({trouble})"), Some(REFUSED_PAUSE));
+                    return Outcome::Later(
+                        format!("{} ({trouble})", self.lose_permission()),
+                        Some(REFUSED_PAUSE),
+                    );
                 }
                 Outcome::Later(trouble.to_string(), Some(DENIED_PAUSE))
             }

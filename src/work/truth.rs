@@ -69,7 +69,7 @@ impl Truth<'_> {
                 self.mirror.github.members(self.org, self.team, count)
             }
             _ => match self.node_id()? {
-                Some(node_id) => self.mirror.github.direct_members(self.team, &node_id),
+                Some(node_id) => self.mirror.github.direct_members(self.org, self.team, &node_id),
                 None => Ok(None),
             },
         };

@@ -377,6 +377,27 @@ fn members_of_child_teams_are_no_members_of_the_parent() {
     world.wait_for_members("child", &["ana"]);
 }
 
+/// REST shows who is in the parent only through the child.
+#[test]
+fn events_of_a_parent_team_are_carried_out_where_graphql_is_refused() {
+    let mut world = World::new(Truth::Github);
+    let token = world.github.add_token(GithubToken::members_read(world.olive).without_graphql());
+    world.set("GH_TOKEN", &token);
+    let (ana, ben) = (world.github_only("ana"), world.github_only("ben"));
+    world.sentry.add_member("ana@acme.test");
+    world.sentry.add_member("ben@acme.test");
+    let (world, crew) = world.with_crew();
+    let (child, created) =
+        world.github.create_team(crate::standin::GithubTeam::new("Child").parent(crew), world.olive);
+    world.settle(&created);
+    world.settle(&world.github.add_member(child, ben));
+    world.settle(&world.github.add_member(crew, ana));
+    world.wait_for_members("crew", &["ana"]);
+    world.settle(&world.github.remove_member(crew, ana));
+    world.wait_for_members("crew", &[]);
+    world.wait_for_members("child", &["ben"]);
+}
+
 #[test]
 fn an_answer_with_graphql_errors_is_never_taken_for_data() {
     for fault in [GraphqlFault::RateLimited, GraphqlFault::ResourceLimits { entries: 0 }] {

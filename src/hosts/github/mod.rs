@@ -32,7 +32,7 @@ use crate::config::values::BaseUrl;
 use crate::hosts::http::answer::Headers;
 use crate::hosts::http::asked::Asked;
 use crate::hosts::http::credential::Credential;
-use crate::hosts::http::pace::Method;
+use crate::hosts::http::pace::{Health, Method};
 use crate::hosts::http::refusal::Refusal;
 use crate::hosts::http::transport::Carrier;
 use crate::hosts::http::verdict::Verdict;
@@ -232,8 +232,25 @@ impl Github {
         Ok(Some((count.people(page.rows), is_all)))
     }
 
-    /// The direct members of a team that may have child teams, by its node id; `None` if the team is not visible.
-    pub fn direct_members(&self, team: GithubTeamId, node_id: &str) -> Seen<Listed<Person>> {
+    /// The direct members of a team that may have child teams; `None` if the team is not visible. Where GraphQL is
+    /// refused, REST shows which members a team has from its child teams.
+    pub fn direct_members(
+        &self,
+        org: GithubOrgId,
+        team: GithubTeamId,
+        node_id: &str,
+    ) -> Seen<Listed<Person>> {
+        match self.direct_members_by_query(team, node_id) {
+            Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
+                let by_rest = |is_last| self.team_by_rest((org, team), &team.to_string(), true, is_last);
+                let listed = settled(by_rest)?;
+                Ok(listed.map(|listed| listed.map(|rows| Count::Direct.people(rows))))
+            }
+            read => read,
+        }
+    }
+
+    fn direct_members_by_query(&self, team: GithubTeamId, node_id: &str) -> Seen<Listed<Person>> {
         let is_it = |data: &Value| data.pointer("/node/databaseId").and_then(Value::as_u64) == Some(team.0);
         settled(|is_last| {
             let vars = json!({ "id": node_id });
@@ -337,7 +354,8 @@ impl Github {
     /// Skips the refused sources from now on. Returns `false` if the query would be refused without them too.
     fn leave_out(&self, forbidden: &Forbidden, asked: Sources) -> bool {
         let out = forbidden.sources.common(asked);
-        if forbidden.elsewhere || out.is_none() {
+        // If the token as a whole is refused by now, that says nothing about its sources once it is good again.
+        if forbidden.elsewhere || out.is_none() || matches!(self.host.health(), Health::Refused(_)) {
             return false;
         }
         let mut refused = self.refused.lock();

@@ -17,8 +17,8 @@ use super::{direct, wire, Github};
 use crate::hosts::http::{Trouble, TroubleKind};
 use crate::hosts::snapshot::{Gap, GithubPerson, GithubSnapshot, GithubTeam, List, Listed};
 use crate::hosts::Seen;
-use crate::state::event::{OrgRef, Person};
-use crate::state::ids::{GithubUserId, Login};
+use crate::state::event::Person;
+use crate::state::ids::{GithubOrgId, GithubTeamId, GithubUserId, Login};
 use crate::text::path_part;
 
 /// The page size of servers that ignore the requested one, which is GitHub's default. A list of this many people or
@@ -47,8 +47,9 @@ impl Github {
         let mut all: People = people.rows.into_iter().map(person_of_row).collect();
         for team in teams {
             let parent = parents.contains(&team.id);
+            let name = format!("{} (`{}`)", team.id, team.slug);
             let Listed { rows, gap } =
-                match settled(|is_last| self.team_by_rest(&org, &team, parent, is_last))? {
+                match settled(|is_last| self.team_by_rest((org.id, team.id), &name, parent, is_last))? {
                     Some(listed) => listed,
                     None if is_last => Listed { rows: Vec::new(), gap: Gap::by_nulls(0, 1) },
                     None => return Err(Unread::Shifted(gone(&team))),
@@ -74,22 +75,21 @@ impl Github {
         }))
     }
 
-    /// A team's direct members; `None` if the team is gone.
-    fn team_by_rest(
+    /// A team's direct members; `None` if the team is gone. `name` is for people.
+    pub(super) fn team_by_rest(
         &self,
-        org: &OrgRef,
-        team: &TeamFacts,
+        (org, team): (GithubOrgId, GithubTeamId),
+        name: &str,
         parent: bool,
         is_last: bool,
     ) -> Result<Option<Listed<wire::UserRow>>, Unread> {
-        let path = format!("/organizations/{}/team/{}", org.id, team.id);
+        let path = format!("/organizations/{org}/team/{team}");
         let list = format!("{path}/members?per_page=100");
         let Some(mut listed) = self.pages::<wire::UserRow>(&list)? else { return Ok(None) };
         if parent && !listed.rows.iter().all(wire::UserRow::tells_inherited) {
             let why = format!(
-                "team {} (`{}`) has child teams, and this server's REST API does not tell its own members from theirs: \
-                 the token needs GraphQL",
-                team.id, team.slug
+                "team {name} has child teams, and this server's REST API does not tell its own members from theirs: \
+                 the token needs GraphQL"
             );
             let call = format!("GET {}{list}", self.rest);
             return Err(Unread::Failed(Trouble::of_call(TroubleKind::Never, call, why)));
@@ -99,7 +99,7 @@ impl Github {
             let counted = self.get::<wire::TeamRow>(path)?.and_then(|row| row.members_count);
             let is_short = counted.is_some_and(|counted| counted > listed.rows.len() as u64);
             let gap = Gap::by_count(listed.rows.len(), counted, 0).filter(|_| is_short);
-            listed.gap = self.gap(&List::Members(team.id), gap, is_last)?;
+            listed.gap = self.gap(&List::Members(team), gap, is_last)?;
         }
         listed.rows.retain(|row| !row.is_inherited());
         Ok(Some(listed))
