@@ -28,6 +28,9 @@ use crate::work::step::{self, PersonStep};
 const HOLDS_EXPIRE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Everybody who waits for a match is tried again after this time, even if nothing in Sentry changed.
 const WANTED_AGAIN: Duration = Duration::from_secs(24 * 3600);
+/// A comparison that was asked for, but failed, is tried again after this time, and then after twice as long each time,
+/// up to about an hour: it may read a whole organisation before it fails.
+const FAILED_AGAIN: Duration = Duration::from_secs(60);
 /// How often GitHub is asked which organisation the token belongs to, until an event shows it.
 const ORGANISATION_AGAIN: Duration = Duration::from_secs(300);
 /// How often the service checks whether a deleted organisation is back.
@@ -74,11 +77,8 @@ impl Reconciler {
             self.mirror.github_token.learn_untold(None);
         }
         let mode = match (known, told) {
-            (Some(Mode::Read), Permission::Lacks(said)) => {
-                self.mirror
-                    .github
-                    .host()
-                    .refuse(&format!("{} ({said})", self.mirror.github_token.permission_lost()));
+            (Some(Mode::Read), Permission::Lacks(_)) => {
+                self.mirror.lose_permission();
                 return Ok(());
             }
             (Some(Mode::Payload), Permission::Untold(trouble)) => {
@@ -443,6 +443,10 @@ impl Start {
 /// When each kind of work was last done, and what was seen then.
 struct Round {
     looked: Instant,
+    /// When a comparison that was asked for and failed is tried again.
+    again: Option<Instant>,
+    /// How often in a row it has failed.
+    n_failed: u32,
     tried: Instant,
     /// When a deleted organisation was last looked for.
     searched: Instant,
@@ -458,6 +462,8 @@ impl Round {
         let now = reconciler.mirror.clock.now();
         Self {
             looked: now,
+            again: None,
+            n_failed: 0,
             tried: now,
             searched: now,
             asked_token: None,
@@ -500,21 +506,32 @@ impl Round {
         let mirror = &reconciler.mirror;
         let by_interval =
             mirror.settings().interval.is_some_and(|interval| mirror.clock.since(self.looked) >= interval);
-        let is_due = || {
-            let has_new_map = mirror.who.take_new_map();
-            let queue = &mirror.queue;
-            queue.take_reconcile_due() || has_new_map || queue.take_second_look() || by_interval
-        };
         // A request that comes while another comparison is carried out stays pending until that is over.
-        if mirror.blind_for().is_some() || reconciler.is_reconciling() || !is_due() {
+        if mirror.blind_for().is_some() || reconciler.is_reconciling() {
+            return false;
+        }
+        let now = mirror.clock.now();
+        let is_requested = {
+            let (has_new_map, is_again) =
+                (mirror.who.take_new_map(), self.again.take_if(|at| *at <= now).is_some());
+            mirror.queue.take_reconcile_due() || has_new_map || mirror.queue.take_second_look() || is_again
+        };
+        if !is_requested && !by_interval {
             return false;
         }
         let before = std::mem::replace(&mut self.looked, mirror.clock.now());
         if !self.was_paused {
             reconciler.look_at_disputes();
         }
-        if let Err(trouble) = reconciler.look_round(false) {
-            log::warn!("interval: {trouble}");
+        match reconciler.look_round(false) {
+            Ok(()) => self.n_failed = 0,
+            Err(trouble) => {
+                log::warn!("interval: {trouble}");
+                if is_requested {
+                    self.again = Some(now + FAILED_AGAIN * (1 << self.n_failed.min(6)));
+                    self.n_failed += 1;
+                }
+            }
         }
         self.looked > before
     }

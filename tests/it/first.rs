@@ -1,11 +1,12 @@
 //! Until a person approves the first comparison, nothing but deliveries writes to Sentry, whatever wakes the mirror.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::reload::{in_file, reload};
-use crate::standin::{GithubToken, GithubUser, NewMember};
+use crate::standin::{Fault, GithubToken, GithubUser, NewMember, Rule};
 use crate::world::{Truth, World};
 
 /// Sentry has a team, and people whom both sides know; GitHub has that team and another, both of a day ago.
@@ -116,6 +117,21 @@ fn a_reload_changes_nothing() {
     waiting.compared(2);
     assert_eq!(waiting.held()["name"], name);
     waiting.approve(&name);
+}
+
+/// The comparison that carries it out fails at first. `SYNC_INTERVAL` is off, so no other one comes by itself.
+#[test]
+fn what_was_approved_is_done_although_sentry_cannot_be_read_just_then() {
+    let waiting = Waiting::new(Truth::Github).started();
+    let name = waiting.held()["name"].clone();
+    let world = &waiting.world;
+    world.sentry.wire.script(Rule::new("GET /organizations/{org}/teams/", Fault::Status(503)).always());
+    assert_eq!(world.command(&["approve", name.as_str().expect("a name")]).0, 0);
+    world.wait_until("the comparison has failed", || world.service().text().contains("interval: "));
+    world.sentry.wire.clear_faults();
+    world.wait_within(Duration::from_secs(90), "carried out", || {
+        world.members("search").is_some_and(|members| members.len() == MATCHED.len())
+    });
 }
 
 #[test]
