@@ -57,12 +57,10 @@ pub fn temporary(team: SentryTeamId, attempt: u32) -> SentrySlug {
     }
 }
 
-pub fn is_temporary(slug: &SentrySlug) -> bool {
-    let rest = slug.as_str().strip_prefix("moving-");
-    rest.is_some_and(|rest| {
-        rest.bytes().all(|b| b.is_ascii_digit() || b == b'-')
-            && rest.starts_with(|c: char| c.is_ascii_digit())
-    })
+/// Whether the slug is a temporary one of this team. `moving-2024` may be the real slug of another team.
+pub fn is_temporary(slug: &SentrySlug, team: SentryTeamId) -> bool {
+    let rest = slug.as_str().strip_prefix(&*format!("moving-{team}"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Whether Sentry would keep this slug taken after the team's deletion, or fail.

@@ -239,9 +239,14 @@ impl Teams {
         self.restored.get(&deleted).copied()
     }
 
+    /// The deleted Sentry team in whose place this one was made.
+    pub fn made_in_place_of(&self, sentry: SentryTeamId) -> Option<SentryTeamId> {
+        self.restored.iter().find(|(_, now)| **now == sentry).map(|(deleted, _)| *deleted)
+    }
+
     /// Whether this Sentry team was made in the place of a deleted one.
     pub fn was_brought_back(&self, sentry: SentryTeamId) -> bool {
-        self.restored.values().any(|now| *now == sentry)
+        self.made_in_place_of(sentry).is_some()
     }
 
     pub fn news(&self, team: GithubTeamId) -> Option<&News> {

@@ -4,8 +4,6 @@
 //! If its Sentry team was left alone or emptied, the team follows it again by its id. If it was deleted, it is made
 //! again as `undo` does. Somebody who is known on GitHub and is not in the team any more is never put back.
 
-use std::collections::BTreeSet;
-
 use super::members::note_seen;
 use super::team_job::TeamJob;
 use super::undo::Work;
@@ -13,10 +11,10 @@ use crate::hosts::github::facts::TeamFacts;
 use crate::hosts::sentry::ids::TeamAt;
 use crate::hosts::sentry::Team;
 use crate::queue::job::Outcome;
-use crate::state::ids::GithubUserId;
+use crate::state::ids::{GithubUserId, SentryTeamId};
 use crate::state::slug;
 use crate::state::teams::Gone;
-use crate::state::values::{Binding, Fate, Origin};
+use crate::state::values::{Binding, Fate, Mode, Origin};
 use crate::store::audit::deletions::{self, Deletion, Was};
 use crate::work::apply::Apply;
 
@@ -31,9 +29,8 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
     if job.is_left_out(Some(&facts.slug), None) {
         return Err(Outcome::Done("the team is left out by SYNC_TEAMS".into()));
     }
-    let mut put_in = Vec::new();
     let follows = match &gone.was {
-        Some(was) => follow_again(job, apply, &facts, (&gone, was), &mut put_in)?,
+        Some(was) => follow_again(job, apply, &facts, (&gone, was))?,
         None => false,
     };
     if !follows {
@@ -42,7 +39,6 @@ pub fn run(job: &TeamJob, apply: &Apply) -> Result<bool, Outcome> {
         let apart = gone.was.as_ref().is_some_and(|was| was.slug != slug);
         apply.come_back(None, apart)?;
     }
-    note_seen(job, &put_in);
     Ok(true)
 }
 
@@ -63,14 +59,12 @@ fn follow(
     Ok(())
 }
 
-/// Makes the team follow its previous Sentry team, which is made again if necessary. Returns whether there is one. Adds
-/// the people who may have been put into it to `put_in`.
+/// Makes the team follow its previous Sentry team, which is made again if necessary. Returns whether there is one.
 fn follow_again(
     job: &TeamJob,
     apply: &Apply,
     facts: &TeamFacts,
     (gone, was): (&Gone, &Binding),
-    put_in: &mut Vec<GithubUserId>,
 ) -> Result<bool, Outcome> {
     let restored = job.mirror.state(|state| state.teams.restored(was.sentry));
     let id = restored.unwrap_or(was.sentry);
@@ -87,46 +81,47 @@ fn follow_again(
     if !was_deleted {
         return Ok(false);
     }
-    match deletion_of(job, was)? {
-        Some(deletion) => make_again(job, apply, facts, &deletion, put_in),
-        None => Ok(false),
-    }
+    let Some(deletion) = deletion_of(job, was.sentry)? else { return Ok(false) };
+    // `false` if somebody else has its slug by now.
+    let Some(team) = apply.restore(&deletion, true)? else { return Ok(false) };
+    follow(job, apply, facts, (&team, Origin::Created))?;
+    Ok(true)
 }
 
 /// The deletion as the audit log has it; `None` if it is older than the log is kept.
-fn deletion_of(job: &TeamJob, was: &Binding) -> Result<Option<Deletion>, Outcome> {
+fn deletion_of(job: &TeamJob, sentry: SentryTeamId) -> Result<Option<Deletion>, Outcome> {
     let log = job.mirror.audit.log();
     let all = deletions::all(&log)
         .map_err(|error| Outcome::Later(format!("cannot read the audit log: {error}"), None))?;
-    Ok(all.into_iter().find(|deletion| deletion.sentry == was.sentry))
+    Ok(all.into_iter().find(|deletion| deletion.sentry == sentry))
 }
 
-/// Makes the deleted Sentry team again. `false` if somebody else has its slug by now.
-fn make_again(
-    job: &TeamJob,
-    apply: &Apply,
-    facts: &TeamFacts,
-    deletion: &Deletion,
-    put_in: &mut Vec<GithubUserId>,
-) -> Result<bool, Outcome> {
-    let members = job.truth().members()?;
-    let Some(members) = members else {
+/// Gives a Sentry team that was made again what the deleted one had. The team follows it already, so that a new end of
+/// the GitHub team ends it too. Every step can be repeated: it is done again until the team is filled, also after a
+/// crash.
+pub fn give_back(job: &TeamJob, apply: &Apply) -> Result<(), Outcome> {
+    let unfilled = job.mirror.state(|state| {
+        let binding = state.teams.binding(job.team).filter(|_| state.teams.is_unfilled(job.team))?;
+        Some((binding.clone(), state.teams.made_in_place_of(binding.sentry)?))
+    });
+    let Some((binding, deleted)) = unfilled.filter(|_| job.mode == Mode::Read) else { return Ok(()) };
+    let Some(deletion) = deletion_of(job, deleted)? else { return Ok(()) };
+    let Some(team) = apply.look_at(binding.at())? else { return Ok(()) };
+    let Some(members) = job.truth().members()? else {
         return Err(Outcome::Later("GitHub does not show the team's members yet".into(), None));
     };
-    let members: BTreeSet<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
-    let Some(team) = apply.restore(deletion, true)? else { return Ok(false) };
-    // Done before people and projects: if these fail, a new end of the GitHub team has to end this Sentry team too.
-    follow(job, apply, facts, (&team, Origin::Created))?;
-    put_in.extend(&members);
+    let members: Vec<GithubUserId> = members.rows.into_iter().map(|person| person.id).collect();
     let belongs = |was: &Was| {
         let user = job.mirror.state(|state| state.people.of_member(was.member));
         user.is_none_or(|user| members.contains(&user))
     };
-    let report = Work { deletion, step: &|| (), belongs: &belongs }.give_back(job, apply, &team)?;
+    let report =
+        Work { deletion: &deletion, step: &|| (), belongs: &belongs }.give_back(job, apply, &team)?;
     for (what, lost) in [("denied to SENTRY_TOKEN", &report.denied), ("gone", &report.vanished)] {
         if !lost.is_empty() {
             log::warn!("team {}: could not give back projects, {what}: {}", job.team, lost.join(", "));
         }
     }
-    Ok(true)
+    note_seen(job, &members);
+    Ok(())
 }

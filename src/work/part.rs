@@ -82,6 +82,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, S
     if matches!(task, Task::Return) {
         let is_back = come_back::run(job, &apply)?;
         if is_back {
+            come_back::give_back(job, &apply)?;
             // The comparison recorded nobody as seen in this team, because the team had ended when it was read.
             members::note_seen(job, &part.added());
         }

@@ -116,7 +116,7 @@ impl TeamJob<'_> {
             Mode::Payload => self.wish_of_deliveries(folded)?,
         };
         let on_github = wish.as_ref().and_then(|wish| wish.on_github.clone());
-        let is_behind = wish.as_ref().is_some_and(|wish| shows_another_name(folded, wish));
+        let is_behind = wish.as_ref().is_some_and(|wish| is_behind(folded, wish));
         let ensured = match wish {
             Some(wish) => bind::ensure(self, &apply, &wish, how, None),
             None => self
@@ -161,7 +161,7 @@ impl TeamJob<'_> {
 
     /// The team as GitHub shows it; `None` if that need not be read: most events are about people, not their team.
     fn wish_of_github(&self, folded: &TeamBatch) -> Result<Option<Wish>, Stop> {
-        let known = self.binding().filter(|binding| !slug::is_temporary(&binding.slug));
+        let known = self.binding().filter(|binding| !slug::is_temporary(&binding.slug, binding.sentry));
         if known.is_some() && !folded.asks_for_team() {
             self.wanted_by_filter(folded.slug(), known.as_ref())?;
             return Ok(None);
@@ -238,7 +238,11 @@ impl TeamJob<'_> {
         };
         let unfilled = self.mirror.state(|state| state.teams.is_unfilled(self.team));
         let everybody = unfilled || folded.asks_for_everybody();
-        let outcome = match everybody.then(|| members::fill(self, &binding, how, &folded, cause)) {
+        let fill = || {
+            come_back::give_back(self, &self.apply(cause))?;
+            members::fill(self, &binding, how, &folded, cause)
+        };
+        let outcome = match everybody.then(fill) {
             Some(Ok(filled)) => {
                 if unfilled {
                     self.mirror.journal.note(Record::Fill { team: self.team, open: false });
@@ -262,9 +266,7 @@ impl TeamJob<'_> {
         };
         ended.results.extend(folded.team.into_iter().map(|hint| {
             let outcome = match &outcome {
-                Outcome::Done(_) if is_behind && hint.looks == 0 && is_rename(&hint) => {
-                    Outcome::LookAgain("GitHub shows another name".into(), SECOND_LOOK)
-                }
+                Outcome::Done(_) if is_behind && hint.looks == 0 && is_rename(&hint) => shows_another_name(),
                 // Everybody whom GitHub shows is added by now. If somebody left, they are still to be found.
                 Outcome::Done(note) if nameless::is_it(&hint) => {
                     nameless::look(self.mirror, &hint, self.mode).after(note)
@@ -277,13 +279,22 @@ impl TeamJob<'_> {
     }
 
     fn stopped(&self, folded: TeamBatch, stop: Stop, ended: &mut Ended) {
+        let told = folded.renamed().map(|named| self.sentry_slug(&named.slug));
         let hints = folded.team.into_iter().chain(folded.members.into_values());
         match stop {
             Stop::With(outcome) => {
                 if matches!(outcome, Outcome::Later(..)) {
                     ended.pause = Some(Duration::ZERO);
                 }
-                ended.results.extend(all(hints.collect(), &outcome).results);
+                // An adoption under another name than the latest rename's: GitHub may lag.
+                let held = || self.mirror.state(|state| state.holds.disputed_slug(self.team).cloned());
+                let is_behind = matches!(outcome, Outcome::Held(..))
+                    && told.is_some_and(|told| held().is_some_and(|slug| slug != told));
+                ended.results.extend(hints.map(|hint| {
+                    let is_early = is_behind && hint.looks == 0 && is_rename(&hint);
+                    let outcome = if is_early { shows_another_name() } else { outcome.clone() };
+                    (hint, outcome)
+                }));
             }
             Stop::NotVisible => {
                 ended.results.extend(each(hints, |hint| Some(self.not_visible(hint))).results);
@@ -351,7 +362,11 @@ fn is_rename(hint: &Hint) -> bool {
     matches!(hint.event(), Some(Event::TeamEdited { slug_before: Some(_), .. }))
 }
 
+fn shows_another_name() -> Outcome {
+    Outcome::LookAgain("GitHub shows another name".into(), SECOND_LOOK)
+}
+
 /// Whether GitHub shows another name than the latest rename event gave. It may lag by one rename, or by several.
-fn shows_another_name(folded: &TeamBatch, wish: &Wish) -> bool {
+fn is_behind(folded: &TeamBatch, wish: &Wish) -> bool {
     folded.renamed().is_some_and(|named| wish.on_github.is_some() && *named.name != *wish.full_name)
 }

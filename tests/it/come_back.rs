@@ -102,6 +102,25 @@ fn a_deleted_team_that_is_spoken_of_is_made_again_with_what_it_had() {
     ended.world.wait_until("deleted", || ended.world.members("crew").is_none());
 }
 
+/// Its projects too, where Sentry fails just then: whoever speaks of the team, a delivery or a comparison.
+#[test]
+fn what_a_team_had_is_given_back_although_sentry_fails_at_first() {
+    for is_spoken_of in [true, false] {
+        let ended = Ended::new("delete");
+        let world = &ended.world;
+        let link = "POST /projects/{org}/{project}/teams/{slug}/";
+        world.sentry.wire.script(Rule::new(link, Fault::Status(503)).times(1));
+        if is_spoken_of {
+            world.send(&world.github.add_member(ended.crew, ended.person("zed")));
+            ended.wait_for(&["ana", "ben", "stranger", "zed"]);
+        } else {
+            world.command(&["sync", "--apply"]);
+            ended.wait_for(&["ana", "ben", "stranger"]);
+        }
+        world.wait_until("the project is given back", || world.sentry.project_teams("shop") == ["crew"]);
+    }
+}
+
 #[test]
 fn a_team_that_github_lists_again_is_brought_back_by_the_next_comparison() {
     std::thread::scope(|scope| {

@@ -73,7 +73,7 @@ fn take(line: &Line, found: &mut Map<SentryTeamId, Deletion>, slugs: &mut HashMa
     match line.decision.as_str() {
         // A team may get a temporary slug just before its deletion. It isn't restored under that one.
         "rename team" => {
-            if let Some(slug) = line.slug.as_ref().filter(|slug| !is_temporary(slug)) {
+            if let Some(slug) = line.slug.as_ref().filter(|slug| !is_temporary(slug, sentry)) {
                 slugs.insert(sentry, slug.clone());
             }
         }
@@ -81,7 +81,7 @@ fn take(line: &Line, found: &mut Map<SentryTeamId, Deletion>, slugs: &mut HashMa
             let before = line.before.clone().and_then(|before| serde_json::from_value(before).ok());
             let Some(Before { name, slug, members, projects, links }) = before else { return };
             let slug = match slugs.get(&sentry) {
-                Some(known) if slug::is_temporary(&slug) => SentrySlug::from(known.as_str()),
+                Some(known) if slug::is_temporary(&slug, sentry) => SentrySlug::from(known.as_str()),
                 _ => slug,
             };
             let at = line.at.clone();
@@ -101,8 +101,8 @@ fn take(line: &Line, found: &mut Map<SentryTeamId, Deletion>, slugs: &mut HashMa
     }
 }
 
-fn is_temporary(text: &str) -> bool {
-    slug::is_temporary(&SentrySlug::from(text))
+fn is_temporary(text: &str, sentry: SentryTeamId) -> bool {
+    slug::is_temporary(&SentrySlug::from(text), sentry)
 }
 
 #[cfg(test)]

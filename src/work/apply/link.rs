@@ -13,6 +13,7 @@ use crate::state::holds::HeldChange;
 use crate::state::ids::{ExternalTeamId, OwnerName, SentryTeamId};
 use crate::state::record::Record;
 use crate::state::values::Binding;
+use crate::state::State;
 use crate::store::audit::deletions::WasLinked;
 use crate::store::audit::Entry;
 use crate::work::link_step::is_ours;
@@ -98,6 +99,12 @@ impl Apply<'_> {
         };
         let WasLinked { name, provider, integration } = was;
         let Some(id) = *integration else { return Ok(Some("its integration is not known".into())) };
+        // The deleted team's row may still have a name that another team has taken meanwhile.
+        let taken =
+            |state: &State| state.teams.links.iter().any(|(team, _, own)| team != self.team && own == name);
+        if self.mirror.state(taken) {
+            return Ok(Some("it means another Sentry team by now".into()));
+        }
         let with = Integration { id, domain: "".into(), provider: provider.clone() };
         let linked = match self.link(binding, name, &with) {
             // Until Sentry has carried out the deletion, the row still belongs to the deleted team.
