@@ -43,7 +43,8 @@ impl Sequence {
             }
         }
         self.send_the_rest()?;
-        if self.profile.is_heard {
+        // A source of addresses that GitHub has refused is asked again by the next comparison, and not before.
+        if self.profile.is_heard && !self.has_said("a source of e-mail addresses, so it is skipped") {
             self.check_what_was_heard()?;
         }
         self.has_new_people |= self.draw.percent(50) && self.org.appear(&self.sides);

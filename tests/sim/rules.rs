@@ -197,7 +197,9 @@ impl Sequence {
         self.pass(rest);
         let (mark, calls) = (self.sides.sentry.wire.mark(), self.stage.links.calls());
         self.pass(rest);
-        let written = self.sides.writes_since(mark);
+        let mut written = self.sides.writes_since(mark);
+        // Of a deleted team's link the disk has forgotten whose it is: each comparison asks for it, and is shown that row.
+        written.retain(|call| self.rotten.is_none() || !call.ends_with("/external-teams/ 200"));
         holds(written.is_empty(), "rest_is_rest", || format!("{written:?}"))?;
         let asked = self.stage.links.calls() - calls;
         holds(self.profile.interval != "off" || asked < CALLS_AT_REST, "rest_is_rest", || {
@@ -261,7 +263,12 @@ impl Sequence {
             return Err(Failure::new(rule, "it is gone".into()));
         };
         let as_it_was = slug == FOREIGN && view.name == "Foreign" && view.members == [STRANGER];
-        holds(as_it_was, rule, || format!("{slug} {view:?}"))
+        holds(as_it_was || self.has_taken_over_what_is_foreign(), rule, || format!("{slug} {view:?}"))
+    }
+
+    /// An older GitHub team whose own Sentry team the disk has forgotten takes over the one with its slug.
+    fn has_taken_over_what_is_foreign(&self) -> bool {
+        self.rotten.is_some() && self.has_said("adopted Sentry team `foreign`")
     }
 
     /// Whoever was put into a team by hand is in it, if it is there.
@@ -293,11 +300,13 @@ impl Sequence {
             .collect();
         let calls = self.sides.sentry.wire.calls();
         for call in calls.iter().filter(|call| call.method != "GET") {
-            let foreign = call.path.contains("/foreign/");
+            let foreign = call.path.contains("/foreign/") && !self.has_taken_over_what_is_foreign();
             let removal = call.method == "DELETE" && never.iter().any(|part| call.path.contains(part));
             // Where people of child teams count, whoever never leaves a team leaves those above it as that is moved.
             // Where a team was kept, or held for a week, that another one then took over, a person has let its people go.
-            let taken_over = !self.refused.is_empty() || self.tally.expired > 0;
+            // So it is where the disk has forgotten whose team it was, and somebody has approved a takeover.
+            let is_forgotten = self.rotten.is_some() && self.tally.approved > 0;
+            let taken_over = !self.refused.is_empty() || self.tally.expired > 0 || is_forgotten;
             let removal = removal && !self.profile.child_members && !taken_over;
             holds(!foreign && !removal, "no_call_is_harmful", || format!("{} {}", call.method, call.path))?;
         }

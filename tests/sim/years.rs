@@ -81,8 +81,9 @@ impl Sequence {
                     || is_said(format!("held {name}: "))
             }))
         })?;
-        // Until the journal's keeper has looked, a crash has it be over once more, perhaps after the last comparison.
-        self.pass(IDLE);
+        // A hold may expire up to a minute after the start, and the journal's keeper looks once a minute: a crash before
+        // that has the hold expire again, perhaps after the last comparison.
+        self.pass(IDLE * 2);
         // A deletion that nobody wanted is one that was refused.
         held.retain(|(name, _)| self.has_said_since(before, &format!("hold {name} expired")));
         self.refused.extend(held.iter().filter_map(|(_, changes)| only_ends(changes)).flatten());
