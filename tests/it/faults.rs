@@ -260,7 +260,10 @@ fn answers_of_github_that_are_cut_nonsense_or_limits_lose_nothing_and_pretend_no
         world.wait_for_members("crew", &["ben"]);
         world.wait_for_rest();
         assert_eq!(world.status()["failed"], 0, "{fault:?}");
-        assert_eq!(world.writes_since(mark).len(), 2, "{fault:?}: {:?}", world.writes_since(mark));
+        // A comparison may find out at the same time that somebody is there already.
+        let mut changes = world.writes_since(mark);
+        changes.retain(|call| !call.ends_with(" 204"));
+        assert_eq!(changes.len(), 2, "{fault:?}: {changes:?}");
         world.github.wire.clear_faults();
     }
 }

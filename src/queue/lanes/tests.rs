@@ -264,3 +264,20 @@ fn what_failed_is_tried_again_when_all_begins_anew_although_it_was_still_at_work
     assert_eq!(seqs(&lanes.take().unwrap()), [3]);
     assert_eq!(lanes.counts(), Counts { hints: 2, busy: 1 });
 }
+
+#[test]
+fn a_look_of_the_services_own_waits_once_and_a_decision_each_time() {
+    let lanes = Lanes::default();
+    let look = |seq, why| Hint::new(Seq(seq), Origin::Own(why), Ask::Team, Instant::now());
+    for (seq, why) in [(1, Own::DisputedSlug), (2, Own::DisputedSlug), (3, Own::SlugIsWanted)] {
+        lanes.add(TEAM, look(seq, why));
+    }
+    lanes.add(TEAM, look(4, Own::Decision));
+    lanes.add(TEAM, look(5, Own::Decision));
+    let job = lanes.take().unwrap();
+    assert_eq!(seqs(&job), [1, 3, 4, 5]);
+    // While it is being done, something may have changed since it began.
+    lanes.add(TEAM, look(6, Own::DisputedSlug));
+    lanes.finish(job.ticket(), Vec::new(), None);
+    assert_eq!(seqs(&lanes.take().unwrap()), [6]);
+}

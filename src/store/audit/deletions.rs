@@ -149,5 +149,7 @@ mod tests {
         let renamed = line("rename team", json!({ "slug": "a-long-one", "to": "moving-2" }));
         assert_eq!(fold(&[renamed, begun("moving-2")])[0].slug.as_str(), "a-long-one");
         assert_eq!(fold(&[begun("moving-2")])[0].slug.as_str(), "moving-2");
+        let called_so = line("rename team", json!({ "slug": "logistics", "to": "moving-2024" }));
+        assert_eq!(fold(&[called_so, begun("moving-2024")])[0].slug.as_str(), "moving-2024");
     }
 }
