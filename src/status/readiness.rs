@@ -66,8 +66,8 @@ impl Observer {
         }
         reasons.extend(self.grave_files(now));
         let well = github.is_well() && sentry.is_well();
-        let is_stuck =
-            |at: &Timestamp| well && now.since(*at) > STUCK && mirror.queue.lanes.waits().is_empty();
+        let is_explained = !well || mirror.pause().is_some() || !mirror.queue.lanes.waits().is_empty();
+        let is_stuck = |at: &Timestamp| !is_explained && now.since(*at) > STUCK;
         reasons.extend(oldest.filter(is_stuck).map(|at| {
             format!("a delivery received at {at} is still queued: `sentry-team-sync status` shows why")
         }));

@@ -65,6 +65,19 @@ fn goes_on(before: (u32, &[&str], u32)) {
     assert_eq!(world.status()["teams"], 3);
 }
 
+/// The queued delivery is days old.
+#[test]
+fn a_pause_of_days_is_no_reason_not_to_be_ready() {
+    let mut world = world_of_before(BEFORE[0]);
+    assert_eq!(world.alone(&["pause"]).0, 0);
+    world.start();
+    world.wait_until("ready", || world.status()["ready"] == true);
+    assert_eq!(
+        (&world.status()["queued"], world.status()["headline"]["title"].as_str()),
+        (&1.into(), Some("Paused"))
+    );
+}
+
 #[test]
 fn a_state_of_a_newer_version_is_refused_and_left_as_it_is() {
     let mut world = world_of_before(BEFORE[0]);
