@@ -75,7 +75,10 @@ fn in_words(hours: &[Hour]) -> String {
     else {
         return match failed {
             0 => "No delivery in the last 24 hours.".into(),
-            n => format!("No delivery in the last 24 hours; {n} earlier ones failed."),
+            n => format!(
+                "No delivery in the last 24 hours; {} failed.",
+                counted(n as usize, "earlier one", "earlier ones")
+            ),
         };
     };
     let failed = if failed == 0 { "none failed".into() } else { format!("{failed} failed") };
