@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::batch::TeamBatch;
 use super::bind::{self, How};
 use super::hold;
+use super::SECOND_LOOK;
 use crate::hosts::sentry::{Added, Removed};
 use crate::hosts::snapshot::Listed;
 use crate::identity::matcher::Effort;
@@ -380,6 +381,13 @@ fn who_is_in(job: &TeamJob) -> Result<Vec<Person>, Outcome> {
         Mode::Read => match job.truth().members()? {
             Some(Listed { rows: people, .. }) => {
                 note_seen(job, &people.iter().map(|person| person.id).collect::<Vec<_>>());
+                // A delivery may know more than a lagging replica shows.
+                let is_unseen = |person: &Person| people.iter().all(|other| other.id != person.id);
+                for person in by_word(job).into_iter().filter(is_unseen) {
+                    let ask = Ask::Member { person, change: None, sure: false };
+                    let lane = LaneKey::Team(job.team);
+                    job.mirror.queue.ask_later(lane, Own::FillTeam, ask, SECOND_LOOK);
+                }
                 people
             }
             None => {
@@ -416,7 +424,7 @@ fn members_there(job: &TeamJob, binding: &Binding) -> Result<BTreeSet<MemberId>,
     Ok(members.unwrap_or_default().into_iter().map(|member| member.id).collect())
 }
 
-/// Payload mode: everybody who is in the team by the latest news, for a Sentry team that was just made or adopted.
+/// Everybody who is in the team by the latest news from deliveries.
 fn by_word(job: &TeamJob) -> Vec<Person> {
     job.mirror.state(|state| {
         let news = state.teams.news(job.team);

@@ -340,6 +340,10 @@ impl TeamJob<'_> {
         let (deletions, others): (Vec<_>, Vec<_>) =
             hints.into_iter().partition(|hint| matches!(hint.event(), Some(Event::TeamDeleted { .. })));
         let mut ended = Ended::default();
+        if !deletions.is_empty() {
+            // It may have come back and ended again: a replica that lags still shows it.
+            self.mirror.queue.hear_end(self.team);
+        }
         for hint in deletions {
             let outcome = end::by_slug(self, &hint, hint.slug());
             ended.results.push((hint, outcome));
