@@ -71,13 +71,17 @@ fn held_deletion(job: &TeamJob) -> Option<Option<Decision>> {
 }
 
 /// Ends the team as `SYNC_DELETE_TEAMS` says. `otherwise` is the cause in the audit log if there is no hint.
-pub fn run(job: &TeamJob, hint: Option<&Hint>, otherwise: &'static str) -> End {
+/// `by_decision`: only a person's decision about its hold led here. If the hold is over by then, nothing happens.
+pub fn run(job: &TeamJob, hint: Option<&Hint>, otherwise: &'static str, by_decision: bool) -> End {
     if let Err(outcome) = github_agrees(job, hint) {
         return End::NotYet(outcome);
     }
     let apply = job.apply_for(hint.map_or_else(|| Cause::own(otherwise), Cause::of));
     let slug = hint.and_then(Hint::slug);
-    End::Over(end(job, &apply, slug).unwrap_or_else(|outcome| outcome))
+    match end(job, &apply, slug, by_decision) {
+        Err(outcome @ Outcome::Superseded(_)) => End::NotYet(outcome),
+        ended => End::Over(ended.unwrap_or_else(|outcome| outcome)),
+    }
 }
 
 /// Read mode: a signed deletion counts unless GitHub still shows the team.
@@ -100,14 +104,19 @@ fn github_agrees(job: &TeamJob, hint: Option<&Hint>) -> Result<(), Outcome> {
     }
 }
 
-fn end(job: &TeamJob, apply: &Apply, slug: Option<&GithubSlug>) -> Result<Outcome, Outcome> {
+fn end(
+    job: &TeamJob,
+    apply: &Apply,
+    slug: Option<&GithubSlug>,
+    by_decision: bool,
+) -> Result<Outcome, Outcome> {
     bind::resolve_without_making(job, apply)?;
     if job.fate() == Some(Fate::Deleted) {
         return Ok(Outcome::Done("the Sentry team was deleted".into()));
     }
     let children = job.mirror.tree.children(job.team);
     let outcome = match target(job, apply, slug)? {
-        Some(binding) => end_bound(job, apply, &binding, slug)?,
+        Some(binding) => end_bound(job, apply, &binding, slug, by_decision)?,
         None => {
             let fate = if slug.is_some() { Fate::Left } else { Fate::NotFound };
             apply.end("end team", "no Sentry team followed it", fate)?;
@@ -159,9 +168,14 @@ fn end_bound(
     apply: &Apply,
     binding: &Binding,
     slug: Option<&GithubSlug>,
+    by_decision: bool,
 ) -> Result<Outcome, Outcome> {
     let change = HeldChange::Delete { team: job.team, sentry: binding.sentry, slug: binding.slug.clone() };
     let decision = job.mirror.state(|state| state.holds.decision(&change));
+    if by_decision && decision.is_none() {
+        // A comparison has found the team in the meantime, say. Without the decision, nothing asks for an end.
+        return Err(Outcome::Superseded("its hold is over; nothing was deleted".into()));
+    }
     let approved = decision.map(|decision| decision.approved);
     let is_left_out = job.is_left_out(slug, Some(binding));
     // Uses the settings of that moment: a reload may have come while the team was read.
@@ -354,5 +368,5 @@ pub fn by_slug(job: &TeamJob, hint: &Hint, slug: Option<&GithubSlug>) -> Outcome
     if job.fate() != Some(Fate::NotFound) || slug.is_none() || job.mode == Mode::Read {
         return Outcome::Done("the team is deleted".into());
     }
-    end(job, &job.apply(hint), slug).unwrap_or_else(|outcome| outcome)
+    end(job, &job.apply(hint), slug, false).unwrap_or_else(|outcome| outcome)
 }

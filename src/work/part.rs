@@ -114,7 +114,7 @@ fn one(job: &TeamJob, hint: &Hint, part: &Part, task: &Task) -> Result<Effect, S
             look_again(job, part);
             Ok(Effect::Nothing)
         }
-        Task::End => match end::run(job, None, hint.event_name()) {
+        Task::End => match end::run(job, None, hint.event_name(), false) {
             // A team that is left alone is not a change in Sentry.
             end::End::Over(Outcome::Done(_)) => Ok(Effect::written(job.fate() == Some(Fate::Deleted))),
             end::End::Over(outcome) | end::End::NotYet(outcome) => Err(outcome.into()),

@@ -85,7 +85,8 @@ impl TeamJob<'_> {
         if end::is_due(self, &folded) {
             // A deletion that has a slug says more than one without.
             let telling = folded.ended.iter().find(|hint| hint.slug().is_some());
-            let outcome = end::run(self, telling.or(folded.ended.first()), "decision");
+            let outcome =
+                end::run(self, telling.or(folded.ended.first()), "decision", folded.ended.is_empty());
             let over = matches!(outcome, end::End::Over(_));
             ended.results.extend(folded.ended.drain(..).map(|hint| (hint, outcome.for_the_deletion())));
             if over {
