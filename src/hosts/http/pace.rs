@@ -86,18 +86,22 @@ impl Pace {
         let wait = wait.max(calls.wait(now));
         if wait.is_zero() {
             calls.begin(now);
-        } else if let Some(pause) = &mut self.pause {
-            pause.trying = None;
+        } else {
+            self.end_try();
         }
         wait
+    }
+
+    fn end_try(&mut self) {
+        if let Some(pause) = &mut self.pause {
+            pause.trying = None;
+        }
     }
 
     /// The same call is made again: it ends, and its next turn is a try again if this one was.
     pub fn repeats(&mut self, method: Method) {
         self.calls[method as usize].end();
-        if let Some(pause) = &mut self.pause {
-            pause.trying = None;
-        }
+        self.end_try();
     }
 
     /// Records the end of a call, the rate that its answer reported, and the second in which the host says it answered.
@@ -150,9 +154,7 @@ impl Pace {
     pub fn failed(&mut self, why: &str, now: Instant) -> bool {
         self.failures = self.failures.saturating_add(1);
         let Some(more) = self.failures.checked_sub(FAILURES_THAT_ARE_AN_OUTAGE) else {
-            if let Some(pause) = &mut self.pause {
-                pause.trying = None;
-            }
+            self.end_try();
             return false;
         };
         let pause = Duration::from_secs(1 << more.min(6)).min(LONGEST_OUTAGE_PAUSE);
@@ -203,6 +205,13 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// A host that has just been found to be down.
+    fn down() -> (Pace, Instant) {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        (0..5).for_each(|_| assert!(pace.failed("x", now) || pace.health() == Health::Well));
+        (pace, now)
+    }
+
     #[test]
     fn rates_are_kept_per_method() {
         let (mut pace, now) = (Pace::default(), Instant::now());
@@ -240,8 +249,7 @@ mod tests {
 
     #[test]
     fn one_call_tries_whether_an_outage_is_over() {
-        let (mut pace, now) = (Pace::default(), Instant::now());
-        (0..5).for_each(|_| assert!(pace.failed("x", now) || pace.health() == Health::Well));
+        let (mut pace, now) = down();
         let later = now + SECOND;
         assert_eq!(pace.turn(Method::Get, later), Duration::ZERO);
         assert_eq!(pace.turn(Method::Get, later), WHILE_TRYING);
@@ -251,8 +259,7 @@ mod tests {
 
     #[test]
     fn a_try_that_is_repeated_does_not_wait_for_itself() {
-        let (mut pace, now) = (Pace::default(), Instant::now());
-        (0..5).for_each(|_| assert!(pace.failed("x", now) || pace.health() == Health::Well));
+        let (mut pace, now) = down();
         let later = now + SECOND;
         assert_eq!(pace.turn(Method::Get, later), Duration::ZERO);
         pace.repeats(Method::Get);
