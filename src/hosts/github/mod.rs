@@ -241,7 +241,7 @@ impl Github {
         node_id: &str,
     ) -> Seen<Listed<Person>> {
         match self.direct_members_by_query(team, node_id) {
-            Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
+            Err(trouble) if trouble.is_for_good() => {
                 let by_rest = |is_last| self.team_by_rest((org, team), &team.to_string(), true, is_last);
                 let listed = settled(by_rest)?;
                 Ok(listed.map(|listed| listed.map(|rows| Count::Direct.people(rows))))
@@ -336,8 +336,7 @@ impl Github {
             let reply = self.post(&query, json!({ "login": login, "org": org }));
             if reply.verdict != Verdict::Done {
                 let trouble = reply.into_trouble();
-                let refused = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
-                return if refused { Ok(None) } else { Err(trouble) };
+                return if trouble.is_for_good() { Ok(None) } else { Err(trouble) };
             }
             let asked = Sources { saml, verified, public };
             match outcome(&reply.answer.body) {

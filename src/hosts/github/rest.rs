@@ -171,7 +171,7 @@ impl Github {
 /// Returns `None` also if GitHub refuses this one call.
 fn unless_refused<T>(read: Seen<T>) -> Seen<T> {
     match read {
-        Err(Trouble { kind: TroubleKind::Denied | TroubleKind::Never, .. }) => Ok(None),
+        Err(trouble) if trouble.is_for_good() => Ok(None),
         read => read,
     }
 }

@@ -72,7 +72,7 @@ impl Github {
     /// If GraphQL is refused altogether, the organisation is read over REST: a call for each team, and no addresses.
     pub fn snapshot(&self, org: &Login, wanted: Wanted) -> Seen<GithubSnapshot> {
         match self.snapshot_by_queries(org, wanted) {
-            Err(trouble) if matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) => {
+            Err(trouble) if trouble.is_for_good() => {
                 log::info!("GitHub: {trouble}; reading `{org}` over REST, without e-mail addresses");
                 settled(|is_last| self.snapshot_by_rest(org, is_last))
             }

@@ -57,6 +57,11 @@ impl Reply {
 }
 
 impl Trouble {
+    /// Whether the host refuses this one thing, and will again: only another way can help.
+    pub fn is_for_good(&self) -> bool {
+        matches!(self.kind, TroubleKind::Denied | TroubleKind::Never)
+    }
+
     /// A trouble that names no scopes.
     pub fn new(kind: TroubleKind, why: String, exchange: Exchange) -> Self {
         Self { kind, why, exchange, sufficient_scopes: Vec::new() }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::Matcher;
 use crate::hosts::github::facts::Claims;
 use crate::hosts::http::several::several_at_once;
-use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::http::Trouble;
 use crate::hosts::snapshot::GithubSnapshot;
 use crate::identity::usermap::UserMap;
 use crate::identity::Identity;
@@ -102,8 +102,7 @@ impl Matcher<'_> {
                 }
                 Err(trouble) => {
                     // A refusal concerns one person. A rate limit or outage ends it for all until the next comparison.
-                    let is_single = matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never);
-                    if !is_single && !is_over.swap(true, Ordering::Relaxed) {
+                    if !trouble.is_for_good() && !is_over.swap(true, Ordering::Relaxed) {
                         log::warn!("identity: failed to read public profiles, so nobody is removed because of them: {trouble}");
                     }
                 }

@@ -4,7 +4,7 @@
 use serde_json::{json, Value};
 
 use super::Apply;
-use crate::hosts::http::{Trouble, TroubleKind};
+use crate::hosts::http::Trouble;
 use crate::hosts::sentry::external::{ExternalTeam, Integration};
 use crate::hosts::sentry::links::OwnerLinked;
 use crate::hosts::sentry::Written;
@@ -74,9 +74,7 @@ impl Apply<'_> {
             let entry = self.about("unlink owner", binding).because(format!("`{}`", row.name));
             let written = self.mirror.sentry.unlink_owner(&permit, binding.at(), row.id);
             match self.tell_link(entry, written) {
-                Err(Refused::Trouble(trouble))
-                    if !matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Never) =>
-                {
+                Err(Refused::Trouble(trouble)) if !trouble.is_for_good() => {
                     return Err(self.mirror.sentry_trouble(trouble))
                 }
                 _ => self.mirror.journal.note(Record::Unlinked { row: row.id }),
@@ -93,9 +91,12 @@ impl Apply<'_> {
         was: &WasLinked,
         before: SentryTeamId,
     ) -> Result<Option<String>, Outcome> {
-        let told = |trouble: Trouble| match trouble.kind {
-            TroubleKind::Denied | TroubleKind::Never => Ok(Some(trouble.why)),
-            _ => Err(self.mirror.sentry_trouble(trouble)),
+        let told = |trouble: Trouble| {
+            if trouble.is_for_good() {
+                Ok(Some(trouble.why))
+            } else {
+                Err(self.mirror.sentry_trouble(trouble))
+            }
         };
         let WasLinked { name, provider, integration } = was;
         let Some(id) = *integration else { return Ok(Some("its integration is not known".into())) };
