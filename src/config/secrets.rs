@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::app_key::AppKey;
 use super::fault::Fault;
-use super::{missing, Environment, Origin};
+use super::{missing, non_empty, Environment, Origin};
 use crate::config::secret::Secret;
 use crate::text::is_hidden;
 
@@ -141,17 +141,16 @@ fn find(
     var: &str,
 ) -> std::result::Result<Option<(String, Origin)>, (String, String)> {
     let file_var = format!("{var}_FILE");
-    let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
     // A flag wins over the environment, whether that has the value or names a file.
-    let (value, file) = match flags.get(&file_var) {
+    let (value, file) = match non_empty(flags, &file_var) {
         Some(path) => (None, Some(path)),
-        None => (set(var), set(&file_var)),
+        None => (non_empty(env, var), non_empty(env, &file_var)),
     };
     match (value, file) {
         (Some(_), Some(_)) => {
             Err((format!("{var} and {file_var} are both set"), format!("unset one of them: `unset {var}`")))
         }
-        (Some(value), None) => Ok(Some((value.clone(), Origin::Variable))),
+        (Some(value), None) => Ok(Some((value.into(), Origin::Variable))),
         (None, Some(path)) => match read_file(Path::new(path)) {
             Ok(value) => Ok(Some((value, Origin::File(path.into())))),
             Err(why) => Err((
@@ -160,7 +159,7 @@ fn find(
             )),
         },
         (None, None) => {
-            let credential = set("CREDENTIALS_DIRECTORY")
+            let credential = non_empty(env, "CREDENTIALS_DIRECTORY")
                 .map(|dir| Path::new(dir).join(var.to_ascii_lowercase()))
                 .filter(|path| path.exists());
             let Some(path) = credential else { return Ok(None) };
