@@ -31,6 +31,7 @@ const WANTED_AGAIN: Duration = Duration::from_secs(24 * 3600);
 /// A comparison that was asked for, but failed, is tried again after this time, and then after twice as long each time,
 /// up to about an hour: it may read a whole organisation before it fails.
 const FAILED_AGAIN: Duration = Duration::from_secs(60);
+const LONGEST_FAILED: Duration = Duration::from_secs(64 * 60);
 /// How often GitHub is asked which organisation the token belongs to, until an event shows it.
 const ORGANISATION_AGAIN: Duration = Duration::from_secs(300);
 /// How often the service checks whether a deleted organisation is back.
@@ -443,10 +444,8 @@ impl Start {
 /// When each kind of work was last done, and what was seen then.
 struct Round {
     looked: Instant,
-    /// When a comparison that was asked for and failed is tried again.
-    again: Option<Instant>,
-    /// How often in a row it has failed.
-    n_failed: u32,
+    /// How long after the last look a comparison is tried again that was asked for and failed.
+    again: Option<Duration>,
     tried: Instant,
     /// When a deleted organisation was last looked for.
     searched: Instant,
@@ -463,7 +462,6 @@ impl Round {
         Self {
             looked: now,
             again: None,
-            n_failed: 0,
             tried: now,
             searched: now,
             asked_token: None,
@@ -510,12 +508,11 @@ impl Round {
         if mirror.blind_for().is_some() || reconciler.is_reconciling() {
             return false;
         }
-        let now = mirror.clock.now();
-        let is_requested = {
-            let (has_new_map, is_again) =
-                (mirror.who.take_new_map(), self.again.take_if(|at| *at <= now).is_some());
-            mirror.queue.take_reconcile_due() || has_new_map || mirror.queue.take_second_look() || is_again
-        };
+        let since = mirror.clock.since(self.looked);
+        let is_again = self.again.is_some_and(|pause| since >= pause);
+        let has_new_map = mirror.who.take_new_map();
+        let is_requested =
+            mirror.queue.take_reconcile_due() || has_new_map || mirror.queue.take_second_look() || is_again;
         if !is_requested && !by_interval {
             return false;
         }
@@ -523,16 +520,16 @@ impl Round {
         if !self.was_paused {
             reconciler.look_at_disputes();
         }
-        match reconciler.look_round(false) {
-            Ok(()) => self.n_failed = 0,
-            Err(trouble) => {
-                log::warn!("interval: {trouble}");
-                if is_requested {
-                    self.again = Some(now + FAILED_AGAIN * (1 << self.n_failed.min(6)));
-                    self.n_failed += 1;
-                }
-            }
+        let looked = reconciler.look_round(false);
+        if let Err(trouble) = &looked {
+            log::warn!("interval: {trouble}");
         }
+        self.again = match looked {
+            Err(_) if is_requested || self.again.is_some() => {
+                Some(self.again.map_or(FAILED_AGAIN, |pause| (pause * 2).min(LONGEST_FAILED)))
+            }
+            _ => None,
+        };
         self.looked > before
     }
 }
